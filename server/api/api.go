@@ -1,0 +1,97 @@
+// Package api holds what a turn server and its clients agree on: paths, header names, error codes, wire types. It is all
+// that the load generator may know of the server.
+package api
+
+// TurnoPath is the public resource: GET or POST TurnoPath + id takes the next number of that id.
+const TurnoPath = "/turno/"
+
+// Paths of the admin plane.
+const (
+	HealthPath   = "/healthz"
+	ReadyPath    = "/readyz"
+	MetricsPath  = "/metrics"
+	SnapshotPath = "/v1/snapshot"
+	CountersPath = "/v1/counters/" // + id
+)
+
+// ConsumedHeader says on every error whether a number may be gone: [ConsumedNo] or [ConsumedMaybe].
+const (
+	ConsumedHeader = "X-Turno-Consumed"
+	ConsumedNo     = "no"
+	ConsumedMaybe  = "maybe"
+)
+
+// MaxTurno is 2^53−1 (Number.MAX_SAFE_INTEGER): the last number that is handed out.
+const MaxTurno = 1<<53 - 1
+
+// MaxIDLength bounds an id, in bytes.
+const MaxIDLength = 64
+
+// Turno is the answer: {"id":"grupo1","turno":42}.
+type Turno struct {
+	ID    string `json:"id"`
+	Turno uint64 `json:"turno"`
+}
+
+// Problem is an error as RFC 9457 problem+json, with a stable Code.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Code   Code   `json:"code"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Code is a stable error code. The list is closed.
+type Code string
+
+const (
+	BadID            Code = "bad_id"            // 400
+	BadRequest       Code = "bad_request"       // 400, 408, 413 or 431: not HTTP that this server reads
+	NotFound         Code = "not_found"         // 404
+	Method           Code = "method"            // 405
+	Exhausted        Code = "exhausted"         // 409: 2^53−1 was given
+	TooManyIDs       Code = "too_many_ids"      // 429
+	Overloaded       Code = "overloaded"        // 503
+	StoreUnavailable Code = "store_unavailable" // 503
+)
+
+// ValidID reports whether id is a queue's name: [A-Za-z0-9._-]{1,64}, and neither "." nor ".." (which clients and
+// proxies resolve away before the server sees them).
+func ValidID[T ~string | ~[]byte](id T) bool {
+	if len(id) == 0 || len(id) > MaxIDLength || string(id) == "." || string(id) == ".." {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		ok := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Snapshot is /v1/snapshot: what a node says of itself. Durations are integer nanoseconds.
+type Snapshot struct {
+	At       string            `json:"at"` // RFC 3339, UTC
+	Name     string            `json:"name"`
+	Version  string            `json:"version"`
+	Go       string            `json:"go"`
+	PID      int               `json:"pid"`
+	Uptime   int64             `json:"uptime_ns"`
+	State    string            `json:"state"` // starting, ready, draining
+	Store    string            `json:"store"`
+	Promise  string            `json:"promise"`
+	IDs      int               `json:"ids"`
+	MaxIDs   int               `json:"max_ids"`
+	InFlight int64             `json:"in_flight"`
+	Issued   uint64            `json:"issued"`   // numbers handed out by this process
+	Requests map[string]uint64 `json:"requests"` // by code; "ok" for a 200
+}
+
+// Counter is /v1/counters/{id}: the last number handed out, without taking one.
+type Counter struct {
+	ID    string `json:"id"`
+	Turno uint64 `json:"turno"`
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Defaults of serve's flags.
+const (
+	DefaultAddr           = "127.0.0.1:7017"
+	DefaultAdmin          = "127.0.0.1:7018"
+	DefaultStore          = "memory"
+	DefaultMaxIDs         = 100_000
+	DefaultMaxInFlight    = 10_000
+	DefaultRequestTimeout = 5 * time.Second
+	DefaultDrain          = 5 * time.Second
+)
+
+// Limits that no flag sets: no honest client of this service meets them.
+const (
+	maxHeader    = 8 << 10 // bytes; nginx's bound
+	maxBody      = 4 << 10 // bytes; a POST may carry a body, which is ignored
+	readTimeout  = 10 * time.Second
+	writeTimeout = 10 * time.Second
+	idleTimeout  = 90 * time.Second // longer than the 60 s of nginx and most balancers, so that they close first
+)
+
+// Config is how a turn server runs. [DefaultConfig] is complete but for who it is.
+type Config struct {
+	Addr           string        // of the public listener, host:port; port 0 takes a free one
+	Admin          string        // of the admin plane; empty: none
+	MaxInFlight    int           // requests that wait for the store at once; further ones are shed
+	RequestTimeout time.Duration // how long the store may take
+	Drain          time.Duration // how long a stopping server waits for balancers to notice that it is not ready
+
+	Version string // of tmctl
+	PID     int
+	Log     *slog.Logger
+}
+
+// DefaultConfig returns what serve does without flags.
+func DefaultConfig() Config {
+	return Config{
+		Addr: DefaultAddr, Admin: DefaultAdmin, MaxInFlight: DefaultMaxInFlight,
+		RequestTimeout: DefaultRequestTimeout, Drain: DefaultDrain, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// Validate reports what no server can run with. It has no effects.
+func (c *Config) Validate() error {
+	if err := validAddr(c.Addr); err != nil {
+		return fmt.Errorf("addr %q: %w", c.Addr, err)
+	}
+	if c.Admin != "" {
+		if err := validAddr(c.Admin); err != nil {
+			return fmt.Errorf("admin %q: %w", c.Admin, err)
+		}
+	}
+	switch {
+	case c.MaxInFlight < 1:
+		return fmt.Errorf("max-inflight %d: want at least 1", c.MaxInFlight)
+	case c.RequestTimeout <= 0:
+		return fmt.Errorf("request-timeout %s: want more than 0", c.RequestTimeout)
+	case c.Drain < 0:
+		return fmt.Errorf("drain %s: want 0 or more", c.Drain)
+	}
+	return nil
+}
+
+var errAddr = errors.New("want host:port, for example " + DefaultAddr)
+
+func validAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errAddr
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("port %q: want 0 to 65535", port)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sweepEvery is the grain of all time-outs of connections.
+const sweepEvery = 250 * time.Millisecond
+
+// conns are the open connections of the public listener. fasthttp's own time-outs set deadlines three times a request, at
+// about 1 µs; here a connection notes what it waits for, and a sweeper looks at all of them a few times a second. And
+// fasthttp's own shutdown may close a connection whose request it has just read, and lose the number given to it; a
+// connection ended by this sweeper, or by stopReading, still answers whatever it has read.
+type conns struct {
+	clock atomic.Int64 // sweeps so far: the time that a connection notes
+
+	mu      sync.Mutex
+	all     map[*conn]struct{}
+	emptied chan struct{} // gets a value when the last connection closes
+}
+
+func newConns() *conns { return &conns{all: map[*conn]struct{}{}, emptied: make(chan struct{}, 1)} }
+
+// phase is what a connection waits for.
+type phase int64
+
+const (
+	idle    phase = iota // the first byte of a request
+	reading              // the rest of it, and then the answer's making
+	writing              // the client, to take the answer
+	phases
+)
+
+// conn is one connection. Its worker reads and writes it; the sweeper only looks at mark, and sets deadlines. It fills a
+// pair of cache lines: marks of neighbours on one line cost 0.5 µs a request on two cores.
+type conn struct {
+	*net.TCPConn
+	of   *conns
+	mark atomic.Int64 // phase, and since when: clock·phases + phase
+	next bool         // the next byte read begins a request; the worker's alone
+	_    [128 - 8 - 8 - 8 - 1]byte
+}
+
+func (c *conn) note(p phase) { c.mark.Store(c.of.clock.Load()*int64(phases) + int64(p)) }
+
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) {
+	if !c.next {
+		return c.TCPConn.Read(b)
+	}
+	c.note(idle)
+	n, err := c.TCPConn.Read(b)
+	c.next = false
+	c.note(reading)
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	c.note(writing)
+	c.next = true
+	return c.TCPConn.Write(b)
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.of.remove(c)
+	return c.TCPConn.Close()
+}
+
+func (s *conns) add(tcp *net.TCPConn) *conn {
+	c := &conn{TCPConn: tcp, of: s, next: true}
+	c.note(idle)
+	s.mu.Lock()
+	s.all[c] = struct{}{}
+	s.mu.Unlock()
+	return c
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, c)
+	if len(s.all) == 0 {
+		select {
+		case s.emptied <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (s *conns) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+// sweep ends connections that have waited for longer than limits allow, until ctx ends. It does so by deadline: a read
+// that has its bytes already is not undone by it.
+func (s *conns) sweep(ctx context.Context, limits [phases]time.Duration) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.clock.Add(1)
+			s.endOverdue(limits)
+		}
+	}
+}
+
+func (s *conns) endOverdue(limits [phases]time.Duration) {
+	now, past := s.clock.Load(), time.Unix(1, 0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.all {
+		mark := c.mark.Load()
+		p, since := phase(mark%int64(phases)), mark/int64(phases)
+		// A mark can be up to one sweep younger than the clock says, so a limit is reached only after one more.
+		if time.Duration(now-since-1)*sweepEvery < limits[p] {
+			continue
+		}
+		if p == writing {
+			_ = c.SetWriteDeadline(past)
+		} else {
+			_ = c.SetReadDeadline(past)
+		}
+	}
+}
+
+// stopReading ends the connections that wait for a request. It shuts the reading half, since on Linux a request that the
+// kernel has taken is still read after that, and answered.
+func (s *conns) stopReading() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.all {
+		if phase(c.mark.Load()%int64(phases)) == idle {
+			_ = c.CloseRead()
+		}
+	}
+}
+
+// waitEmpty waits until no connection is open, at most for d, and reports whether none is.
+func (s *conns) waitEmpty(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for s.open() > 0 {
+		select {
+		case <-s.emptied:
+		case <-timer.C:
+			return s.open() == 0
+		}
+	}
+	return true
+}

@@ -1,0 +1,59 @@
+package server
+
+import (
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Handle answers ctx without a connection, for counting allocations.
+func (s *Server) Handle(ctx *fasthttp.RequestCtx) { s.handle(ctx) }
+
+// Hurry bounds every pause of the stop order by d.
+func (s *Server) Hurry(d time.Duration) {
+	s.pauses.lastAnswers, s.pauses.silent = d, d
+}
+
+// Drain replaces the wait for balancers.
+func (s *Server) Drain(wait func(time.Duration)) { s.pauses.drain = wait }
+
+// Issued is how many numbers s believes to have handed out.
+func (s *Server) Issued() uint64 { return s.metrics.issued() }
+
+// InFlight is how many requests wait for the store.
+func (s *Server) InFlight() int64 { return s.inFlight.Load() }
+
+// Connections is how many are open.
+func (s *Server) Connections() int { return s.conns.open() }
+
+// Sweep passes time, as connections know it, and ends those that are overdue.
+func (s *Server) Sweep(d time.Duration) {
+	s.conns.clock.Add(int64(d/sweepEvery) + 1)
+	s.conns.endOverdue(s.limits())
+}
+
+// Passing reports whether Accept outlives err.
+func Passing(err error) bool { return passing(err) }
+
+// Limits of connections.
+const (
+	IdleTimeout = idleTimeout
+	ReadTimeout = readTimeout
+	MaxHeader   = maxHeader
+	MaxBody     = maxBody
+)
+
+// Reading is how many connections are in the middle of a request, Idle how many wait for one.
+func (s *Server) Reading() int { return s.inPhase(reading) }
+func (s *Server) Idle() int    { return s.inPhase(idle) }
+
+func (s *Server) inPhase(p phase) (n int) {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	for c := range s.conns.all {
+		if phase(c.mark.Load()%int64(phases)) == p {
+			n++
+		}
+	}
+	return n
+}

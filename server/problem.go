@@ -1,0 +1,117 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// outcome is how a request ended: an index into the list below, and into the metrics.
+type outcome uint8
+
+const (
+	answered outcome = iota // a 200
+	badID
+	badRequest
+	headersTooLarge
+	bodyTooLarge
+	slowRequest
+	notFound
+	method
+	exhausted
+	tooManyIDs
+	overloaded
+	unavailable // the store was not reached
+	unknown     // the store may have given a number
+	outcomes
+)
+
+// problems is what each outcome tells the client. Several may share a code: a client acts on the code and on whether a
+// number may be gone, a person reads the detail.
+var problems = [outcomes]problem{
+	badID: {api.BadID, http.StatusBadRequest, api.ConsumedNo,
+		"An id is 1 to 64 of the characters A-Z a-z 0-9 . _ - and is written as it is, without percent-encoding."},
+	badRequest:      {api.BadRequest, http.StatusBadRequest, api.ConsumedNo, "This is not an HTTP request that this server reads."},
+	headersTooLarge: {api.BadRequest, http.StatusRequestHeaderFieldsTooLarge, api.ConsumedNo, "The request's headers are too large."},
+	bodyTooLarge:    {api.BadRequest, http.StatusRequestEntityTooLarge, api.ConsumedNo, "The request's body is too large; none is needed."},
+	slowRequest:     {api.BadRequest, http.StatusRequestTimeout, api.ConsumedNo, "The request did not arrive in time."},
+	notFound:        {api.NotFound, http.StatusNotFound, api.ConsumedNo, "Numbers are at " + api.TurnoPath + "{id}."},
+	method: {api.Method, http.StatusMethodNotAllowed, api.ConsumedNo,
+		"POST takes the next number; so does GET, which proxies may repeat."},
+	exhausted:   {api.Exhausted, http.StatusConflict, api.ConsumedNo, "The last number of this id, 2^53-1, was given."},
+	tooManyIDs:  {api.TooManyIDs, http.StatusTooManyRequests, api.ConsumedNo, "This server has as many ids as it may have; those that live go on."},
+	overloaded:  {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many requests are under way; try again in a second."},
+	unavailable: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "The store can't be reached."},
+	unknown: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedMaybe,
+		"The store did not answer in time, or failed; it may have given a number to this request."},
+}
+
+type problem struct {
+	code     api.Code
+	status   int
+	consumed string
+	detail   string
+}
+
+// problemBodies are written once: an overloaded server must be able to say so for less than it costs to serve.
+var problemBodies = func() (bodies [outcomes][]byte) {
+	for i, p := range problems {
+		b, err := json.Marshal(p.wire())
+		if err != nil {
+			panic(err) // a struct of strings and an int
+		}
+		bodies[i] = b
+	}
+	return bodies
+}()
+
+// wire is p in the form of RFC 9457. Its type is about:blank (§4.2.1), which makes the title the status in words: clients go
+// by the code, and a URI that leads nowhere would help nobody.
+func (p problem) wire() api.Problem {
+	return api.Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status, Code: p.code, Detail: p.detail}
+}
+
+const problemType = "application/problem+json"
+
+// refuse answers with the problem that o stands for.
+func refuse(ctx *fasthttp.RequestCtx, o outcome) {
+	p := &problems[o]
+	ctx.SetStatusCode(p.status)
+	h := &ctx.Response.Header
+	h.SetContentType(problemType)
+	h.Set("Cache-Control", "no-store")
+	h.Set(api.ConsumedHeader, p.consumed)
+	switch o {
+	case method:
+		h.Set("Allow", allowed)
+	case overloaded:
+		h.Set("Retry-After", "1")
+	}
+	ctx.Response.SetBodyRaw(problemBodies[o])
+}
+
+// refuseRaw answers what is not a request that the handler could be asked. fasthttp closes the connection afterwards: where
+// the next request would begin is unknown.
+func (s *Server) refuseRaw(ctx *fasthttp.RequestCtx, err error) {
+	o := badRequest
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.As(err, &small):
+		o = headersTooLarge
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		o = bodyTooLarge
+	case errors.As(err, &network):
+		o = slowRequest
+		if !network.Timeout() {
+			return // the client is gone: nobody reads an answer, and nothing was asked
+		}
+	}
+	s.metrics.refused(o)
+	refuse(ctx, o)
+}

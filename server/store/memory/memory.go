@@ -1,0 +1,123 @@
+// Package memory keeps counters in the process: the direct path, and the speed limit of all others. Start with [Store].
+package memory
+
+import (
+	"context"
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// promise is printed at start.
+const promise = "volatile: starts again at 1 after a restart"
+
+// maxBuckets bounds the table that New makes at once, at 8 MiB; with more ids its chains grow instead.
+const maxBuckets = 1 << 20
+
+// Store is a table of counters. A number is one atomic add; finding its counter takes no lock, since counters are only ever
+// added, at the head of their bucket. Make one with [New].
+type Store struct {
+	seed    maphash.Seed
+	buckets []atomic.Pointer[counter] // a power of two of them
+	maxIDs  int
+
+	mu  sync.Mutex // held to add a counter
+	ids atomic.Int64
+}
+
+var _ server.Store = (*Store)(nil)
+
+// counter fills a cache line of its own, so that two busy ids don't slow each other down.
+type counter struct {
+	last atomic.Uint64 // the last number given; past MaxTurno once exhausted
+	id   string
+	next *counter
+	_    [64 - 8 - 16 - 8]byte
+}
+
+// New returns an empty store for at most maxIDs ids.
+func New(maxIDs int) *Store {
+	n := min(max(maxIDs, 1), maxBuckets)
+	return &Store{
+		seed:    maphash.MakeSeed(),
+		buckets: make([]atomic.Pointer[counter], 1<<bits.Len(uint(n-1))),
+		maxIDs:  maxIDs,
+	}
+}
+
+// Reserve implements [server.Store]. It never waits, so ctx matters only when it has ended before.
+func (s *Store) Reserve(ctx context.Context, id []byte, n uint64) (first, granted uint64, err error) {
+	if ctx.Err() != nil {
+		return 0, 0, server.ErrUnavailable // nothing was taken
+	}
+	bucket := s.bucket(id)
+	c := find(bucket, id)
+	if c == nil {
+		if c = s.add(bucket, id); c == nil {
+			return 0, 0, server.ErrTooManyIDs
+		}
+	}
+	return c.take(n)
+}
+
+// take adds n. Looking before adding keeps an exhausted counter from creeping on to 2^64, where it would wrap.
+func (c *counter) take(n uint64) (first, granted uint64, err error) {
+	if c.last.Load() >= api.MaxTurno {
+		return 0, 0, server.ErrExhausted
+	}
+	n = min(n, api.MaxTurno)
+	first = c.last.Add(n) - n + 1
+	if first > api.MaxTurno {
+		return 0, 0, server.ErrExhausted
+	}
+	return first, min(n, api.MaxTurno-first+1), nil
+}
+
+// Peek implements [server.Store].
+func (s *Store) Peek(_ context.Context, id []byte) (uint64, error) {
+	if c := find(s.bucket(id), id); c != nil {
+		return min(c.last.Load(), api.MaxTurno), nil
+	}
+	return 0, nil
+}
+
+// Info implements [server.Store].
+func (s *Store) Info() server.Info {
+	return server.Info{Name: "memory", Promise: promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs}
+}
+
+// Close implements [server.Store]; nothing lasts.
+func (s *Store) Close() error { return nil }
+
+func (s *Store) bucket(id []byte) *atomic.Pointer[counter] {
+	return &s.buckets[maphash.Bytes(s.seed, id)&uint64(len(s.buckets)-1)]
+}
+
+func find(bucket *atomic.Pointer[counter], id []byte) *counter {
+	for c := bucket.Load(); c != nil; c = c.next {
+		if c.id == string(id) {
+			return c
+		}
+	}
+	return nil
+}
+
+// add returns id's counter, made now unless another call was faster; nil when there are as many as may be.
+func (s *Store) add(bucket *atomic.Pointer[counter], id []byte) *counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := find(bucket, id); c != nil {
+		return c
+	}
+	if s.ids.Load() >= int64(s.maxIDs) {
+		return nil
+	}
+	c := &counter{id: string(id), next: bucket.Load()}
+	bucket.Store(c)
+	s.ids.Add(1)
+	return c
+}

@@ -1,0 +1,105 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
+	"github.com/turnomatico/tmctl/server/store/memory"
+)
+
+const getA = "GET /turno/a HTTP/1.1\r\n" + host + "\r\n"
+
+// What a store's error becomes, and whether the client must count with a number gone.
+func TestStoreErrors(t *testing.T) {
+	tests := []struct {
+		err      error
+		status   int
+		code     api.Code
+		consumed string
+	}{
+		{server.ErrExhausted, 409, api.Exhausted, api.ConsumedNo},
+		{fmt.Errorf("counter a: %w", server.ErrExhausted), 409, api.Exhausted, api.ConsumedNo},
+		{server.ErrTooManyIDs, 429, api.TooManyIDs, api.ConsumedNo},
+		{server.ErrUnavailable, 503, api.StoreUnavailable, api.ConsumedNo},
+		{fmt.Errorf("dial: %w", server.ErrUnavailable), 503, api.StoreUnavailable, api.ConsumedNo},
+		{errors.New("connection reset by peer"), 503, api.StoreUnavailable, api.ConsumedMaybe},
+		{context.DeadlineExceeded, 503, api.StoreUnavailable, api.ConsumedMaybe},
+	}
+	store := &scripted{Store: memory.New(10)}
+	r := run(t, store, nil)
+	for _, tt := range tests {
+		store.mu.Lock()
+		store.reserve = func(context.Context) error { return tt.err }
+		store.mu.Unlock()
+		t.Run(tt.err.Error(), func(t *testing.T) {
+			checkProblem(t, r.ask(getA), "GET", tt.status, tt.code, tt.consumed)
+		})
+	}
+}
+
+// granting is a store that breaks its contract.
+type granting struct {
+	*memory.Store
+	first, granted uint64
+}
+
+func (g granting) Reserve(context.Context, []byte, uint64) (uint64, uint64, error) {
+	return g.first, g.granted, nil
+}
+
+func TestBadGrantsAreNotHandedOut(t *testing.T) {
+	for _, g := range []granting{{first: 0, granted: 1}, {first: 1, granted: 0}, {first: 1, granted: 2}, {first: api.MaxTurno + 1, granted: 1}} {
+		t.Run(fmt.Sprint(g.first, g.granted), func(t *testing.T) {
+			g.Store = memory.New(1)
+			checkProblem(t, run(t, g, nil).ask(getA), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
+		})
+	}
+}
+
+func TestTheLastNumberIsHandedOut(t *testing.T) {
+	store := memory.New(1)
+	if _, _, err := store.Reserve(t.Context(), []byte("a"), api.MaxTurno-1); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, store, nil)
+	checkTurno(t, r.ask(getA), `{"id":"a","turno":9007199254740991}`)
+	for range 3 {
+		checkProblem(t, r.ask(getA), "GET", 409, api.Exhausted, api.ConsumedNo)
+	}
+}
+
+func TestLiveIDsAreBounded(t *testing.T) {
+	r := run(t, memory.New(1), nil)
+	checkTurno(t, r.ask(getA), `{"id":"a","turno":1}`)
+	checkProblem(t, r.ask("GET /turno/b HTTP/1.1\r\n"+host+"\r\n"), "GET", 429, api.TooManyIDs, api.ConsumedNo)
+	checkTurno(t, r.ask(getA), `{"id":"a","turno":2}`)
+}
+
+// A store that hangs costs its requests their deadline; what is above the bound is shed at once, and consumes nothing.
+func TestSlowStore(t *testing.T) {
+	entered := make(chan struct{})
+	store := &scripted{Store: memory.New(10), reserve: func(ctx context.Context) error {
+		entered <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	r := run(t, store, func(c *server.Config) { c.MaxInFlight, c.RequestTimeout = 1, 300*time.Millisecond })
+	waiting := r.dial()
+	waiting.send(getA)
+	<-entered
+	shed := r.ask(getA)
+	checkProblem(t, shed, "GET", 503, api.Overloaded, api.ConsumedNo)
+	checkProblem(t, waiting.receive("GET"), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
+	if n := r.InFlight(); n != 0 {
+		t.Errorf("InFlight() = %d at rest; want 0", n)
+	}
+	store.mu.Lock()
+	store.reserve = func(context.Context) error { return nil }
+	store.mu.Unlock()
+	checkTurno(t, r.ask(getA), `{"id":"a","turno":1}`)
+}
