@@ -1,0 +1,6 @@
+//go:build !unix
+
+package loadgen
+
+// openFiles can't be asked here.
+func openFiles() uint64 { return 0 }
