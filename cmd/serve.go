@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turnomatico/tmctl/server"
+)
+
+// serveOptions are serve's flags.
+type serveOptions struct {
+	server.Config
+	store     string
+	maxIDs    int
+	logFormat string
+}
+
+func newServe(env *Env) *cobra.Command {
+	o := &serveOptions{Config: server.DefaultConfig()}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Hand out turnos",
+		Long: `serve is one node of the turn service. GET or POST /turno/{id} takes the next number of an id:
+GET http://127.0.0.1:7017/turno/grupo1 → {"id":"grupo1","turno":42}. Prefer POST: proxies and clients may repeat a GET
+unasked, and each repetition takes a number.
+
+The admin plane is a listener of its own: /healthz, /readyz, /metrics, /v1/snapshot, /v1/counters/{id}, /debug/pprof.
+
+^C or SIGTERM stops in order, so that no request fails: /readyz fails, balancers get --drain to notice (if any asks),
+every answer closes its connection, what is in flight is finished. A second ^C forces.`,
+		Example: "  tmctl serve\n  tmctl serve --addr :7017 --admin 127.0.0.1:0 --log-format json",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(c.Context(), env)
+		},
+	}
+	o.addFlags(c)
+	return c
+}
+
+func (o *serveOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.Addr, "addr", o.Addr, "serve turnos on this `host:port`; port 0 takes a free one")
+	f.StringVar(&o.Admin, "admin", o.Admin, "serve the admin plane on this `host:port`; empty for none")
+	f.StringVar(&o.store, "store", server.DefaultStore, "keep the counters in this `store`: "+storeNames)
+	f.IntVar(&o.maxIDs, "max-ids", server.DefaultMaxIDs, "refuse new ids above this many")
+	f.IntVar(&o.MaxInFlight, "max-inflight", o.MaxInFlight, "shed requests when this many wait for the store")
+	f.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "give the store this long to answer")
+	f.DurationVar(&o.Drain, "drain", o.Drain, "when stopping, give balancers this long to notice that /readyz fails")
+	o.logFormat = logFormats[0]
+	choiceFlag(c, &o.logFormat, "log-format", logFormats, "write logs for people (text) or for machines (json)")
+}
+
+func (o *serveOptions) validate() error {
+	if err := o.Validate(); err != nil {
+		return usageError("see tmctl serve --help", "--%w", err)
+	}
+	if o.maxIDs < 1 {
+		return usageError("each id needs about 100 bytes of memory", "--max-ids %d: want at least 1", o.maxIDs)
+	}
+	return validStore(o.store)
+}
+
+func (o *serveOptions) run(ctx context.Context, env *Env) error {
+	store, err := openStore(o.store, o.maxIDs)
+	if err != nil {
+		return err
+	}
+	o.Version, o.PID = build().Version, os.Getpid()
+	o.Log = newLog(env, o.logFormat)
+	s, err := server.Listen(ctx, o.Config, store)
+	if err != nil {
+		return errors.Join(listenHint(err), store.Close())
+	}
+	return errors.Join(s.Run(ctx), store.Close())
+}
+
+// listenHint says what to do about a listener that can't be opened.
+func listenHint(err error) error {
+	var e *server.ListenError
+	if !errors.As(err, &e) {
+		return err
+	}
+	flag := "--addr"
+	if e.Admin {
+		flag = "--admin"
+	}
+	hint := "choose another " + flag
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		_, port, _ := net.SplitHostPort(e.Addr) // Validate has split it before
+		hint += ", port 0 for a free one; `ss -ltnp sport = :" + port + "` says who has it"
+	case errors.Is(err, syscall.EACCES):
+		hint += " with a port above 1023"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint += ": this machine has no such address"
+	}
+	return withHint(err, hint)
+}
