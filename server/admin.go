@@ -85,7 +85,7 @@ func (s *Server) serveCounter(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.config.RequestTimeout)
 	defer cancel()
-	last, err := s.store.Peek(ctx, []byte(id))
+	last, err := s.store.Peek(ctx, id)
 	switch {
 	case err != nil:
 		writeProblem(w, problems[unavailable])
@@ -102,7 +102,9 @@ func (s *Server) snapshot(now time.Time) api.Snapshot {
 		At: now.UTC().Format(time.RFC3339Nano), Name: s.Addr(), Version: s.config.Version, Go: runtime.Version(),
 		PID: s.config.PID, Uptime: int64(now.Sub(s.started)), State: s.State().String(),
 		Store: info.Name, Promise: info.Promise, IDs: info.IDs, MaxIDs: info.MaxIDs,
-		InFlight: s.inFlight.Load(), Issued: s.metrics.issued(), Requests: s.metrics.requests(),
+		InFlight: s.inFlight.Load(), Requests: s.metrics.requests(), Ledger: s.ledger(), Declared: s.batcher.declaredRanges(),
+		Blocks:       api.Blocks{Calls: s.batcher.books.calls.Load(), Blocks: s.batcher.books.blocks.Load()},
+		StoreDetails: info.Details, StoreWarnings: info.Warnings,
 	}
 }
 

@@ -35,9 +35,7 @@ func TestAdmin(t *testing.T) {
 	}
 	store := memory.New(10)
 	r := run(t, store, nil)
-	if _, _, err := store.Reserve(t.Context(), []byte("grupo1"), 3); err != nil {
-		t.Fatal(err)
-	}
+	takeOf(t, store, "grupo1", 3)
 	for _, tt := range tests {
 		status, body, _ := r.get(tt.path)
 		if status != tt.status || !strings.Contains(body, tt.want) {
@@ -66,11 +64,12 @@ func busy(t *testing.T) *running {
 	r.ask("HEAD /turno/a HTTP/1.1\r\n" + host + "\r\n")
 	r.ask("hello\r\n\r\n")
 	r.get(api.CountersPath + "%20")
+	r.settled()
 	return r
 }
 
 var busyRequests = map[string]uint64{"ok": 3, "bad_id": 1, "bad_request": 1, "not_found": 1, "method": 1, "too_many_ids": 1,
-	"exhausted": 0, "overloaded": 0, "store_unavailable": 0}
+	"exhausted": 0, "overloaded": 0, "store_unavailable": 0, "client_gone": 0}
 
 func TestSnapshot(t *testing.T) {
 	r := busy(t)
@@ -84,7 +83,9 @@ func TestSnapshot(t *testing.T) {
 	}
 	s.Requests = nil
 	want := api.Snapshot{At: s.At, Name: r.Addr(), Version: "v9", Go: s.Go, PID: 42, Uptime: s.Uptime, State: "ready", Store: "memory",
-		Promise: "volatile: starts again at 1 after a restart", IDs: 1, MaxIDs: 1, Issued: 3}
+		Promise: "volatile: starts again at 1 after a restart", IDs: 1, MaxIDs: 1,
+		Ledger:   api.Ledger{Issued: 3, Delivered: 3, Burned: map[string]uint64{"client_gone": 0, "late": 0, "rollback": 0, "write_failed": 0}},
+		Declared: []api.Range{}}
 	if got, want := marshal(t, s), marshal(t, want); got != want || s.Uptime <= 0 || s.At == "" || s.Go == "" {
 		t.Errorf("snapshot = %s; want %s", got, want)
 	}
@@ -107,7 +108,9 @@ func TestMetrics(t *testing.T) {
 		name, label string
 		want        float64
 	}{
-		{"turno_issued_total", "", 3}, {"turno_ids", "", 1}, {"turno_ids_limit", "", 1}, {"turno_in_flight_requests", "", 0},
+		{"turno_issued_total", "", 3}, {"turno_delivered_total", "", 3}, {"turno_unknown_total", "", 0}, {"turno_undelivered", "", 0},
+		{"turno_burned_total", "late", 0}, {"turno_rollbacks_total", "", 0}, {"turno_declared_total", "", 0},
+		{"turno_store_calls_total", "", 0}, {"turno_store_errors_total", "timeout", 0}, {"turno_ids", "", 1}, {"turno_ids_limit", "", 1}, {"turno_in_flight_requests", "", 0},
 		{"turno_state", "ready", 1}, {"turno_state", "draining", 0}, {"turno_build_info", "v9", 1},
 	}
 	for _, tt := range tests {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,8 +36,9 @@ type Config struct {
 	Addr           string        // of the public listener, host:port; port 0 takes a free one
 	Admin          string        // of the admin plane; empty: none
 	MaxInFlight    int           // requests that wait for the store at once; further ones are shed
-	RequestTimeout time.Duration // how long the store may take
+	RequestTimeout time.Duration // how long a request may wait for the store
 	Drain          time.Duration // how long a stopping server waits for balancers to notice that it is not ready
+	OnRollback     string        // what to do about a store that went back: one of OnRollbacks
 
 	Version string // of tmctl
 	PID     int
@@ -46,7 +49,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Addr: DefaultAddr, Admin: DefaultAdmin, MaxInFlight: DefaultMaxInFlight,
-		RequestTimeout: DefaultRequestTimeout, Drain: DefaultDrain, Log: slog.New(slog.DiscardHandler),
+		RequestTimeout: DefaultRequestTimeout, Drain: DefaultDrain, OnRollback: OnRollbackStop, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -67,6 +70,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("request-timeout %s: want more than 0", c.RequestTimeout)
 	case c.Drain < 0:
 		return fmt.Errorf("drain %s: want 0 or more", c.Drain)
+	case !slices.Contains(OnRollbacks, c.OnRollback):
+		return fmt.Errorf("on-rollback %q: want %s", c.OnRollback, strings.Join(OnRollbacks, " or "))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type conns struct {
 	mu      sync.Mutex
 	all     map[*conn]struct{}
 	emptied chan struct{} // gets a value when the last connection closes
+	closed  delivery      // of connections that are closed
 }
 
 func newConns() *conns { return &conns{all: map[*conn]struct{}{}, emptied: make(chan struct{}, 1)} }
@@ -42,7 +43,8 @@ type conn struct {
 	of   *conns
 	mark atomic.Int64 // phase, and since when: clock·phases + phase
 	next bool         // the next byte read begins a request; the worker's alone
-	_    [128 - 8 - 8 - 8 - 1]byte
+	gave delivery     // what became of the numbers given to it (delivery.go)
+	_    [128 - 8 - 8 - 8 - 8 - 16]byte
 }
 
 func (c *conn) note(p phase) { c.mark.Store(c.of.clock.Load()*int64(phases) + int64(p)) }
@@ -63,7 +65,11 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Write(b []byte) (int, error) {
 	c.note(writing)
 	c.next = true
-	return c.TCPConn.Write(b)
+	n, err := c.TCPConn.Write(b)
+	if err == nil {
+		c.gave.written(b)
+	}
+	return n, err
 }
 
 // Close implements net.Conn.
@@ -84,7 +90,11 @@ func (s *conns) add(tcp *net.TCPConn) *conn {
 func (s *conns) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, open := s.all[c]; !open {
+		return
+	}
 	delete(s.all, c)
+	s.closed.add(&c.gave)
 	if len(s.all) == 0 {
 		select {
 		case s.emptied <- struct{}{}:

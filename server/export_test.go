@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/turnomatico/tmctl/server/api"
 )
 
 // Handle answers ctx without a connection, for counting allocations.
@@ -17,8 +19,8 @@ func (s *Server) Hurry(d time.Duration) {
 // Drain replaces the wait for balancers.
 func (s *Server) Drain(wait func(time.Duration)) { s.pauses.drain = wait }
 
-// Issued is how many numbers s believes to have handed out.
-func (s *Server) Issued() uint64 { return s.metrics.issued() }
+// Ledger is what s wrote down of its numbers.
+func (s *Server) Ledger() api.Ledger { return s.ledger() }
 
 // InFlight is how many requests wait for the store.
 func (s *Server) InFlight() int64 { return s.inFlight.Load() }

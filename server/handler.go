@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ var (
 
 // handle answers one request. It allocates nothing when it hands out a number (TestHandleAllocatesNothing).
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	o := s.answer(ctx)
+	o, err := s.answer(ctx)
 	if s.lastRequests.Load() { // asked last, so that one who waited for the store while it was set is told
 		ctx.SetConnectionClose()
 	}
@@ -35,34 +36,58 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	s.metrics.refused(o)
 	refuse(ctx, o)
+	if o == broken {
+		ctx.Response.SetBody(problemBody(problems[o], err.Error()))
+	}
 }
 
 // answer hands out a number, or says why not.
-func (s *Server) answer(ctx *fasthttp.RequestCtx) outcome {
+func (s *Server) answer(ctx *fasthttp.RequestCtx) (outcome, error) {
 	// The bytes of the path as they came, without the query: what a proxy and we might decode differently is no id.
 	id, ok := bytes.CutPrefix(ctx.URI().PathOriginal(), turnoPath)
 	switch {
 	case !ok:
-		return notFound
+		return notFound, nil
 	case !ctx.IsGet() && !ctx.IsPost():
-		return method
+		return method, nil
 	case !api.ValidID(id):
-		return badID
+		return badID, nil
 	}
 	if s.inFlight.Add(1) > s.maxInFlight {
 		s.inFlight.Add(-1)
-		return overloaded
+		return overloaded, nil
 	}
-	turno, o := s.reserve(ctx, id)
+	c, _ := ctx.Conn().(*conn)
+	turno, o, err := s.take(ctx.Time(), c, id)
 	s.inFlight.Add(-1)
 	if o != answered {
-		return o
+		return o, err
 	}
+	c.hand(&s.batcher.books, ctx.Time())
 	var b [len(`{"id":"","turno":}`) + api.MaxIDLength + 16]byte // 2^53 has 16 digits
 	ctx.Response.SetBody(appendTurno(b[:0], id, turno))
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
 	ctx.Response.Header.SetCanonical(cacheControl, noStore)
-	return answered
+	return answered, nil
+}
+
+// take takes a number for a request that came on c at since.
+func (s *Server) take(since time.Time, c *conn, id []byte) (uint64, outcome, error) {
+	if s.direct == nil {
+		return s.batcher.take(since, c, id)
+	}
+	turno, err := s.direct.Take(id)
+	if err == nil && turno-1 >= api.MaxTurno {
+		err = errBadGrant
+	}
+	if err == nil {
+		return turno, answered, nil
+	}
+	o := outcomeOf(err)
+	if o.storeFailed() {
+		s.batcher.errors.log(s.log, since, err)
+	}
+	return 0, o, err
 }
 
 // appendTurno appends api.Turno as JSON; no character of an id needs escaping.
@@ -75,29 +100,7 @@ func appendTurno(b, id []byte, turno uint64) []byte {
 }
 
 // errBadGrant is logged when a store breaks its contract; nothing that it granted is handed out.
-var errBadGrant = errors.New("the store granted a number outside 1…2^53−1, or not one")
-
-// reserve asks the store for one number.
-func (s *Server) reserve(ctx *fasthttp.RequestCtx, id []byte) (uint64, outcome) {
-	d := s.deadlines.begin(ctx.Time())
-	first, granted, err := s.store.Reserve(d, id, 1)
-	s.deadlines.end(d)
-	switch {
-	case err == nil && granted == 1 && first-1 < api.MaxTurno:
-		return first, answered
-	case err == nil:
-		err = errBadGrant
-	case errors.Is(err, ErrExhausted):
-		return 0, exhausted
-	case errors.Is(err, ErrTooManyIDs):
-		return 0, tooManyIDs
-	}
-	s.storeErrors.log(s, ctx.Time(), err)
-	if errors.Is(err, ErrUnavailable) {
-		return 0, unavailable
-	}
-	return 0, unknown
-}
+var errBadGrant = errors.New("the store granted a number outside 1…2^53−1, or not as many as asked")
 
 // onceASecond lets one of many complaints through to the log.
 type onceASecond struct {
@@ -105,7 +108,7 @@ type onceASecond struct {
 	skipped atomic.Int64
 }
 
-func (o *onceASecond) log(s *Server, now time.Time, err error) {
+func (o *onceASecond) log(to *slog.Logger, now time.Time, err error) {
 	next, t := o.next.Load(), now.UnixNano()
 	if t < next || !o.next.CompareAndSwap(next, t+int64(time.Second)) {
 		o.skipped.Add(1)
@@ -115,5 +118,5 @@ func (o *onceASecond) log(s *Server, now time.Time, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		message = "store did not answer in time"
 	}
-	s.log.Warn(message, "err", err, "more", o.skipped.Swap(0))
+	to.Warn(message, "err", err, "more", o.skipped.Swap(0))
 }

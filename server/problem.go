@@ -28,6 +28,9 @@ const (
 	overloaded
 	unavailable // the store was not reached
 	unknown     // the store may have given a number
+	stopped     // the store went back
+	broken      // what the store holds is no counter
+	clientGone  // nobody waits for the answer
 	outcomes
 )
 
@@ -49,7 +52,32 @@ var problems = [outcomes]problem{
 	unavailable: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "The store can't be reached."},
 	unknown: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedMaybe,
 		"The store did not answer in time, or failed; it may have given a number to this request."},
+	stopped: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo,
+		"The store went back to an earlier number, so this id is stopped until an operator has looked; no number is given twice."},
+	broken:     {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "What the store holds of this id is no counter."},
+	clientGone: {api.ClientGone, http.StatusServiceUnavailable, api.ConsumedNo, "The client closed its side of the connection before its turn came."},
 }
+
+// outcomeOf is what a store's error means to the client.
+func outcomeOf(err error) outcome {
+	var e *BrokenError
+	switch {
+	case errors.Is(err, ErrExhausted):
+		return exhausted
+	case errors.Is(err, ErrTooManyIDs):
+		return tooManyIDs
+	case errors.Is(err, ErrStopped):
+		return stopped
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrChanged):
+		return unavailable
+	case errors.As(err, &e):
+		return broken
+	}
+	return unknown
+}
+
+// storeFailed reports whether an operator should look at the store.
+func (o outcome) storeFailed() bool { return o == unavailable || o == unknown || o == broken }
 
 type problem struct {
 	code     api.Code
@@ -61,14 +89,19 @@ type problem struct {
 // problemBodies are written once: an overloaded server must be able to say so for less than it costs to serve.
 var problemBodies = func() (bodies [outcomes][]byte) {
 	for i, p := range problems {
-		b, err := json.Marshal(p.wire())
-		if err != nil {
-			panic(err) // a struct of strings and an int
-		}
-		bodies[i] = b
+		bodies[i] = problemBody(p, p.detail)
 	}
 	return bodies
 }()
+
+func problemBody(p problem, detail string) []byte {
+	p.detail = detail
+	b, err := json.Marshal(p.wire())
+	if err != nil {
+		panic(err) // a struct of strings and an int
+	}
+	return b
+}
 
 // wire is p in the form of RFC 9457. Its type is about:blank (§4.2.1), which makes the title the status in words: clients go
 // by the code, and a URI that leads nowhere would help nobody.

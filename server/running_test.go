@@ -150,7 +150,7 @@ func (r *running) get(path string) (int, string, http.Header) {
 // taken is how many numbers of id are gone.
 func taken(t *testing.T, s server.Store, id string) uint64 {
 	t.Helper()
-	n, err := s.Peek(t.Context(), []byte(id))
+	n, err := s.Peek(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,19 +159,19 @@ func taken(t *testing.T, s server.Store, id string) uint64 {
 
 // scripted is a memory store whose Reserve does something else first.
 type scripted struct {
-	*memory.Store
-	mu      sync.Mutex
-	reserve func(ctx context.Context) error
+	server.Store // hides that memory is direct: requests go through the batcher
+	mu           sync.Mutex
+	reserve      func(ctx context.Context) error
 }
 
-func (s *scripted) Reserve(ctx context.Context, id []byte, n uint64) (uint64, uint64, error) {
+func (s *scripted) Reserve(ctx context.Context, call *server.Call) error {
 	s.mu.Lock()
 	f := s.reserve
 	s.mu.Unlock()
 	if err := f(ctx); err != nil {
-		return 0, 0, err
+		return err
 	}
-	return s.Store.Reserve(ctx, id, n)
+	return s.Store.Reserve(ctx, call)
 }
 
 // awaitConnections waits until the server has n connections open: the kernel says that it is connected before.
@@ -192,6 +192,22 @@ func (r *running) awaitReading() {
 // with it.
 func (r *running) awaitIdle() {
 	for r.Idle() == 0 {
+		runtime.Gosched()
+	}
+}
+
+// takeOf takes n numbers of id past the server.
+func takeOf(t *testing.T, s *memory.Store, id string, n uint64) {
+	t.Helper()
+	call := &server.Call{Seq: 1, Claims: []server.Claim{{ID: id, N: n}}}
+	if err := s.Another().Reserve(t.Context(), call); err != nil || call.Claims[0].Err != nil {
+		t.Fatal(err, call.Claims[0].Err)
+	}
+}
+
+// settled waits until no number is on its way: a client may have read its answer before the server knows that it wrote it.
+func (r *running) settled() {
+	for r.Ledger().InFlight > 0 {
 		runtime.Gosched()
 	}
 }

@@ -35,21 +35,21 @@ func (s State) String() string { return stateNames[s] }
 
 // Server is one node. Make one with [Listen].
 type Server struct {
-	config    Config
-	log       *slog.Logger
-	store     Store
-	public    *listener
-	admin     net.Listener // nil: none
-	conns     *conns
-	metrics   metrics
-	deadlines deadlines
-	started   time.Time
-	pauses    pauses
+	config  Config
+	log     *slog.Logger
+	store   Store
+	direct  Direct // nil: requests go through the batcher
+	batcher *batcher
+	public  *listener
+	admin   net.Listener // nil: none
+	conns   *conns
+	metrics metrics
+	started time.Time
+	pauses  pauses
 
 	state        atomic.Int32
 	lastRequests atomic.Bool  // every answer closes its connection
 	readyAsked   atomic.Int64 // when /readyz was last asked, in Unix nanoseconds; 0: never
-	storeErrors  onceASecond
 
 	maxInFlight int64
 	_           [64]byte // what every request writes shares no cache line with what every request reads
@@ -82,8 +82,10 @@ func innermost(err error) error {
 func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	s := &Server{
 		config: config, log: config.Log, store: store, conns: newConns(), started: time.Now(),
-		deadlines: deadlines{timeout: config.RequestTimeout}, maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
+		maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
 	}
+	s.direct, _ = store.(Direct)
+	s.batcher = newBatcher(store, &s.config)
 	var lc net.ListenConfig
 	public, err := lc.Listen(ctx, "tcp", config.Addr)
 	if err != nil {
@@ -120,6 +122,9 @@ func (s *Server) Run(ctx context.Context) error {
 	var sweeper sync.WaitGroup
 	sweeper.Go(func() { s.conns.sweep(background, s.limits()) })
 	defer sweeper.Wait()
+	if s.direct == nil {
+		defer s.batcher.run(background)()
+	}
 	defer cancel()
 
 	served := make(chan error, 1)

@@ -108,8 +108,8 @@ func TestStopLosesNothing(t *testing.T) {
 			t.Errorf("turno %d was given and not delivered", n)
 		}
 	}
-	if n := r.Issued(); n != given {
-		t.Errorf("Issued() = %d; want %d, what the store gave", n, given)
+	if l := r.Ledger(); l.Issued != given || l.Delivered != given || l.InFlight != 0 {
+		t.Errorf("the ledger says %+v; want %d issued and delivered, what the store gave", l, given)
 	}
 	if closed < len(hammers) {
 		t.Errorf("%d of %d connections were closed by word; want all", closed, len(hammers))

@@ -6,20 +6,21 @@ import (
 )
 
 // Store is where counters live. All methods are called concurrently; ids have passed api.ValidID.
+//
+// A store makes one attempt and says honestly what came of it. Coalescing, repeating, deadlines and the fence are the
+// batcher's (batcher.go), once for all stores.
 type Store interface {
-	// Reserve takes the next n numbers (n ≥ 1) of id, which it creates if need be: first, first+1 … first+granted−1 are the
-	// caller's alone, and follow the last number that anyone was given. At the upper edge it grants what is left, so
-	// 1 ≤ granted ≤ n unless err is set.
+	// Reserve takes blocks: for each claim of the call the next N numbers of its id, which is created if need be. All claims
+	// share one round trip, one transaction, one fsync, where the store can do that; what is granted is as lasting as the
+	// store's promise says before Reserve returns.
 	//
-	// The error decides what the client is told. [ErrExhausted], [ErrTooManyIDs] and [ErrUnavailable] promise that no number
-	// is gone; with any other one may be, so it must not be returned lightly, and Reserve must not try again on its own
-	// unless it can prove that the first attempt took nothing. Reserve returns soon after ctx ends.
-	//
-	// id is valid only until Reserve returns: a store that keeps it copies it.
-	Reserve(ctx context.Context, id []byte, n uint64) (first, granted uint64, err error)
+	// When it returns nil, every claim is settled: First and Granted, or Err. Otherwise none is: after [ErrUnavailable] and
+	// [ErrChanged] nothing was taken, and after any other error something may have been. Then the same call (Slot, Seq and
+	// claims) may be made again, and is given the same blocks if it had been given them. Reserve returns soon after ctx ends.
+	Reserve(ctx context.Context, call *Call) error
 
 	// Peek returns the last number given of id without taking one; 0 for an id that does not exist, which it does not create.
-	Peek(ctx context.Context, id []byte) (uint64, error)
+	Peek(ctx context.Context, id string) (uint64, error)
 
 	// Info says what the store is. It is cheap: every scrape calls it.
 	Info() Info
@@ -28,19 +29,93 @@ type Store interface {
 	Close() error
 }
 
+// Call asks for blocks of several ids at once. Slot and Seq are its token.
+type Call struct {
+	Slot   int    // 0 … Info.Slots−1; a slot's calls come one after the other
+	Seq    uint64 // grows from call to call of a slot, from 1; the last one again is the last call again, a smaller one takes nothing
+	Claims []Claim
+}
+
+// Claim asks for the next N numbers of one id. An id is in a call at most once.
+type Claim struct {
+	ID   string
+	N    uint64 // numbers wanted, 1 or more
+	Mark uint64 // the largest number of the id that this node had received when the call was first made; 0: none
+
+	// What the store answers: First … First+Granted−1 are the caller's alone and follow the last number that anyone was
+	// given, 1 ≤ Granted ≤ N (at the upper edge, what is left). Or Err: then nothing was taken for this claim. It is
+	// [ErrExhausted], [ErrTooManyIDs], [ErrStopped], [ErrUnavailable], a [*BrokenError], or one that wraps these.
+	First, Granted uint64
+	Err            error
+}
+
+// Direct is a store whose counters are so near that there is no round trip to share: a request takes its number itself.
+type Direct interface {
+	Store
+	// Take takes the next number of id. It never waits. id is valid only until Take returns. Errors are those of a claim.
+	Take(id []byte) (uint64, error)
+}
+
+// Fenced is a store that can go back without its nodes' doing: restarted from an old copy, emptied, failed over.
+type Fenced interface {
+	Store
+
+	// Check asks whether the store is still the one that this node knows. It returns [ErrChanged] if it may be another:
+	// then Reserve does so too, until Rejoin. It is called a few times a second, so that an idle node learns of it as well.
+	Check(ctx context.Context) error
+
+	// Rejoin makes this node known to what the store is now. It fences all that this node has marks of, gives other nodes
+	// time to do the same, and only then lets Reserve work again. After an error it is called again.
+	Rejoin(ctx context.Context, marks []Mark, jump uint64) ([]Rollback, error)
+
+	// Fence looks for ids of which the store knows a smaller number than the mark. With jump 0 it stops them: no node is
+	// given a number of them until an operator moves the counter to the mark or above. Else it moves their counters to
+	// mark+jump, or as far as numbers go. Either is atomic, and what another node did already is not done again.
+	Fence(ctx context.Context, marks []Mark, jump uint64) ([]Rollback, error)
+}
+
+// Mark is the largest number of an id that a node has received.
+type Mark struct {
+	ID   string
+	Last uint64
+}
+
+// Rollback is what Fence found and did.
+type Rollback struct {
+	Mark
+	Store uint64 // the last number as the store knew it, below the mark
+	To    uint64 // where the counter was moved; 0: the id is stopped
+}
+
 // Info is what a store says of itself.
 type Info struct {
 	Name    string // as in --store, without secrets
 	Promise string // what holds after a crash or a restart, in words for people
 	IDs     int    // live ids
 	MaxIDs  int
+	Slots   int // calls that may be under way at once, 1 or more
+
+	Details  map[string]string // what the promise rests on, as the store says it: "fsync": "always"; shared, not to be changed
+	Warnings []string          // what is dangerous about it, for people; shared, not to be changed
 }
 
 var (
-	// ErrExhausted is returned by Reserve when 2^53−1 of the id has been given.
+	// ErrExhausted is a claim's error when 2^53−1 of the id has been given.
 	ErrExhausted = errors.New("the last number of this id was given")
-	// ErrTooManyIDs is returned by Reserve when the id is new and as many as are allowed live already.
+	// ErrTooManyIDs is a claim's error when the id is new and as many as are allowed live already.
 	ErrTooManyIDs = errors.New("too many live ids")
-	// ErrUnavailable is returned by Reserve when the store could not be asked, so that nothing was taken.
+	// ErrStopped is a claim's error when the id was stopped because the store had gone back ([Fenced]).
+	ErrStopped = errors.New("the store went back: this id is stopped")
+	// ErrUnavailable says that the store could not be asked, or refused, so that nothing was taken.
 	ErrUnavailable = errors.New("the store could not be reached")
+	// ErrChanged says that the store may not be the one that this node knows; nothing was taken.
+	ErrChanged = errors.New("the store has changed")
 )
+
+// BrokenError is a claim's error when what the store holds of the id is no counter. Nothing was taken or overwritten.
+type BrokenError struct {
+	Key  string // where it is, as an operator would ask for it
+	Says string // what is wrong with it: "holds "abc", which is no number"
+}
+
+func (e *BrokenError) Error() string { return "the store's " + e.Key + " " + e.Says }

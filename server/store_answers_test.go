@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,27 +30,61 @@ func TestStoreErrors(t *testing.T) {
 		{fmt.Errorf("dial: %w", server.ErrUnavailable), 503, api.StoreUnavailable, api.ConsumedNo},
 		{errors.New("connection reset by peer"), 503, api.StoreUnavailable, api.ConsumedMaybe},
 		{context.DeadlineExceeded, 503, api.StoreUnavailable, api.ConsumedMaybe},
+		{server.ErrStopped, 503, api.StoreUnavailable, api.ConsumedNo},
+		{&server.BrokenError{Key: "turno:a", Says: "is a list"}, 503, api.StoreUnavailable, api.ConsumedNo},
 	}
-	store := &scripted{Store: memory.New(10)}
-	r := run(t, store, nil)
+	shortly := func(c *server.Config) { c.RequestTimeout = 100 * time.Millisecond } // what is unknown is asked again until then
 	for _, tt := range tests {
-		store.mu.Lock()
-		store.reserve = func(context.Context) error { return tt.err }
-		store.mu.Unlock()
 		t.Run(tt.err.Error(), func(t *testing.T) {
-			checkProblem(t, r.ask(getA), "GET", tt.status, tt.code, tt.consumed)
+			store := memory.New(10)
+			for name, s := range map[string]server.Store{
+				"call":   &scripted{Store: store, reserve: func(context.Context) error { return tt.err }},
+				"claim":  claiming{Store: store, err: tt.err},
+				"direct": direct{Store: store, err: tt.err},
+			} {
+				t.Run(name, func(t *testing.T) {
+					got := run(t, s, shortly).ask(getA)
+					checkProblem(t, got, "GET", tt.status, tt.code, tt.consumed)
+					var e *server.BrokenError
+					if errors.As(tt.err, &e) && !strings.Contains(got.body, e.Key) {
+						t.Errorf("answer = %s; want it to name %s", got.body, e.Key)
+					}
+				})
+			}
 		})
 	}
 }
 
+// claiming is a store that settles each claim with an error.
+type claiming struct {
+	server.Store
+	err error
+}
+
+func (c claiming) Reserve(_ context.Context, call *server.Call) error {
+	for i := range call.Claims {
+		call.Claims[i].Err = c.err
+	}
+	return nil
+}
+
+// direct is a store without round trips that fails.
+type direct struct {
+	server.Store
+	err error
+}
+
+func (d direct) Take([]byte) (uint64, error) { return 0, d.err }
+
 // granting is a store that breaks its contract.
 type granting struct {
-	*memory.Store
+	server.Store
 	first, granted uint64
 }
 
-func (g granting) Reserve(context.Context, []byte, uint64) (uint64, uint64, error) {
-	return g.first, g.granted, nil
+func (g granting) Reserve(_ context.Context, call *server.Call) error {
+	call.Claims[0].First, call.Claims[0].Granted = g.first, g.granted
+	return nil
 }
 
 func TestBadGrantsAreNotHandedOut(t *testing.T) {
@@ -63,9 +98,7 @@ func TestBadGrantsAreNotHandedOut(t *testing.T) {
 
 func TestTheLastNumberIsHandedOut(t *testing.T) {
 	store := memory.New(1)
-	if _, _, err := store.Reserve(t.Context(), []byte("a"), api.MaxTurno-1); err != nil {
-		t.Fatal(err)
-	}
+	takeOf(t, store, "a", api.MaxTurno-1)
 	r := run(t, store, nil)
 	checkTurno(t, r.ask(getA), `{"id":"a","turno":9007199254740991}`)
 	for range 3 {

@@ -54,6 +54,7 @@ const (
 	TooManyIDs       Code = "too_many_ids"      // 429
 	Overloaded       Code = "overloaded"        // 503
 	StoreUnavailable Code = "store_unavailable" // 503
+	ClientGone       Code = "client_gone"       // 503, which only a client that closed its sending half can read
 )
 
 // ValidID reports whether id is a queue's name: [A-Za-z0-9._-]{1,64}, and neither "." nor ".." (which clients and
@@ -85,9 +86,45 @@ type Snapshot struct {
 	Promise  string            `json:"promise"`
 	IDs      int               `json:"ids"`
 	MaxIDs   int               `json:"max_ids"`
-	InFlight int64             `json:"in_flight"`
-	Issued   uint64            `json:"issued"`   // numbers handed out by this process
-	Requests map[string]uint64 `json:"requests"` // by code; "ok" for a 200
+	InFlight int64             `json:"in_flight"` // requests that wait for the store
+	Requests map[string]uint64 `json:"requests"`  // by code; "ok" for a 200
+	Ledger   Ledger            `json:"ledger"`
+	Declared []Range           `json:"declared"` // numbers that this process skipped on purpose: nobody was or will be given them
+	Blocks   Blocks            `json:"blocks"`
+
+	StoreDetails  map[string]string `json:"store_details,omitempty"`  // what the promise rests on, as the store says it
+	StoreWarnings []string          `json:"store_warnings,omitempty"` // what is dangerous about it
+}
+
+// Ledger accounts for every number that the store gave this process, or may have given it:
+// Issued = Delivered + ΣBurned + Unknown + InFlight.
+type Ledger struct {
+	Issued    uint64            `json:"issued"`
+	Delivered uint64            `json:"delivered"` // the answer's bytes were written
+	Burned    map[string]uint64 `json:"burned"`    // by reason; nobody has them, or nobody whose answer arrived
+	Unknown   uint64            `json:"unknown"`   // the store's answer was lost for good: it may have given them
+	InFlight  uint64            `json:"in_flight"` // given, and on their way to the client
+}
+
+// Reasons for which a number is burned.
+const (
+	BurnedClientGone  = "client_gone"  // the client left while the store was asked
+	BurnedLate        = "late"         // the store answered after the request's time was over
+	BurnedWriteFailed = "write_failed" // the answer could not be written
+	BurnedRollback    = "rollback"     // the store had gone back: what it gave was not handed out
+)
+
+// Range is the numbers First … Last of an id.
+type Range struct {
+	ID    string `json:"id"`
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+}
+
+// Blocks counts what was asked of the store: numbers come in blocks of one id, blocks share a call.
+type Blocks struct {
+	Calls  uint64 `json:"calls"`
+	Blocks uint64 `json:"blocks"`
 }
 
 // Counter is /v1/counters/{id}: the last number handed out, without taking one.

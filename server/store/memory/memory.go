@@ -5,6 +5,7 @@ import (
 	"context"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,9 +19,24 @@ const promise = "volatile: starts again at 1 after a restart"
 // maxBuckets bounds the table that New makes at once, at 8 MiB; with more ids its chains grow instead.
 const maxBuckets = 1 << 20
 
-// Store is a table of counters. A number is one atomic add; finding its counter takes no lock, since counters are only ever
-// added, at the head of their bucket. Make one with [New].
+// slots is how many calls may be under way at once on one handle: no one waits, so it is about cores.
+const slots = 4
+
+// Store is one handle on a table of counters: that of a node. Make one with [New], more with [Store.Another].
 type Store struct {
+	*table
+	slots [slots]slot
+}
+
+// slot remembers the last call, for one who asks again.
+type slot struct {
+	mu   sync.Mutex
+	last server.Call
+}
+
+// table holds the counters. A number is one atomic add; finding its counter takes no lock, since counters are only ever
+// added, at the head of their bucket.
+type table struct {
 	seed    maphash.Seed
 	buckets []atomic.Pointer[counter] // a power of two of them
 	maxIDs  int
@@ -29,7 +45,7 @@ type Store struct {
 	ids atomic.Int64
 }
 
-var _ server.Store = (*Store)(nil)
+var _ server.Direct = (*Store)(nil)
 
 // counter fills a cache line of its own, so that two busy ids don't slow each other down.
 type counter struct {
@@ -42,26 +58,63 @@ type counter struct {
 // New returns an empty store for at most maxIDs ids.
 func New(maxIDs int) *Store {
 	n := min(max(maxIDs, 1), maxBuckets)
-	return &Store{
+	return &Store{table: &table{
 		seed:    maphash.MakeSeed(),
 		buckets: make([]atomic.Pointer[counter], 1<<bits.Len(uint(n-1))),
 		maxIDs:  maxIDs,
+	}}
+}
+
+// Another returns another handle on the same counters.
+func (s *Store) Another() *Store { return &Store{table: s.table} }
+
+// Take implements [server.Direct].
+func (s *Store) Take(id []byte) (uint64, error) {
+	c, err := s.counter(id)
+	if err != nil {
+		return 0, err
 	}
+	turno, _, err := c.take(1)
+	return turno, err
 }
 
 // Reserve implements [server.Store]. It never waits, so ctx matters only when it has ended before.
-func (s *Store) Reserve(ctx context.Context, id []byte, n uint64) (first, granted uint64, err error) {
+func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	if ctx.Err() != nil {
-		return 0, 0, server.ErrUnavailable // nothing was taken
+		return server.ErrUnavailable
 	}
-	bucket := s.bucket(id)
-	c := find(bucket, id)
-	if c == nil {
-		if c = s.add(bucket, id); c == nil {
-			return 0, 0, server.ErrTooManyIDs
+	slot := &s.slots[call.Slot]
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	switch last := &slot.last; {
+	case call.Seq < last.Seq:
+		return server.ErrUnavailable
+	case call.Seq == last.Seq:
+		copy(call.Claims, last.Claims)
+		return nil
+	}
+	for i := range call.Claims {
+		cl := &call.Claims[i]
+		c, err := s.counter([]byte(cl.ID))
+		if err == nil {
+			cl.First, cl.Granted, err = c.take(cl.N)
 		}
+		cl.Err = err
 	}
-	return c.take(n)
+	slot.last = server.Call{Seq: call.Seq, Claims: slices.Clone(call.Claims)}
+	return nil
+}
+
+// counter returns the counter of id, which it makes if it may.
+func (s *table) counter(id []byte) (*counter, error) {
+	bucket := s.bucket(id)
+	if c := find(bucket, id); c != nil {
+		return c, nil
+	}
+	if c := s.add(bucket, id); c != nil {
+		return c, nil
+	}
+	return nil, server.ErrTooManyIDs
 }
 
 // take adds n. Looking before adding keeps an exhausted counter from creeping on to 2^64, where it would wrap.
@@ -78,8 +131,8 @@ func (c *counter) take(n uint64) (first, granted uint64, err error) {
 }
 
 // Peek implements [server.Store].
-func (s *Store) Peek(_ context.Context, id []byte) (uint64, error) {
-	if c := find(s.bucket(id), id); c != nil {
+func (s *Store) Peek(_ context.Context, id string) (uint64, error) {
+	if c := find(s.bucket([]byte(id)), []byte(id)); c != nil {
 		return min(c.last.Load(), api.MaxTurno), nil
 	}
 	return 0, nil
@@ -87,13 +140,13 @@ func (s *Store) Peek(_ context.Context, id []byte) (uint64, error) {
 
 // Info implements [server.Store].
 func (s *Store) Info() server.Info {
-	return server.Info{Name: "memory", Promise: promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs}
+	return server.Info{Name: "memory", Promise: promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs, Slots: slots}
 }
 
 // Close implements [server.Store]; nothing lasts.
 func (s *Store) Close() error { return nil }
 
-func (s *Store) bucket(id []byte) *atomic.Pointer[counter] {
+func (s *table) bucket(id []byte) *atomic.Pointer[counter] {
 	return &s.buckets[maphash.Bytes(s.seed, id)&uint64(len(s.buckets)-1)]
 }
 
@@ -107,7 +160,7 @@ func find(bucket *atomic.Pointer[counter], id []byte) *counter {
 }
 
 // add returns id's counter, made now unless another call was faster; nil when there are as many as may be.
-func (s *Store) add(bucket *atomic.Pointer[counter], id []byte) *counter {
+func (s *table) add(bucket *atomic.Pointer[counter], id []byte) *counter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := find(bucket, id); c != nil {

@@ -9,33 +9,29 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(_ *testing.T, n int) []server.Store {
+	storetest.Run(t, func(*testing.T) storetest.Place {
 		s := memory.New(storetest.MaxIDs)
-		handles := make([]server.Store, n)
-		for i := range handles {
-			handles[i] = s
-		}
-		return handles
+		return storetest.Place{Open: func(*testing.T) server.Store { return s.Another() }}
 	})
 }
 
 // With more ids than buckets, ids share one, and stay apart.
 func TestOneBucket(t *testing.T) {
 	s := memory.New(1)
-	if _, _, err := s.Reserve(t.Context(), []byte("a"), 1); err != nil {
+	if _, err := s.Take([]byte("a")); err != nil {
 		t.Fatal(err)
 	}
-	if last, err := s.Peek(t.Context(), []byte("b")); last != 0 || err != nil {
+	if last, err := s.Peek(t.Context(), "b"); last != 0 || err != nil {
 		t.Errorf("Peek(b) = %d, %v with a in its bucket; want 0", last, err)
 	}
 }
 
-func BenchmarkReserve(b *testing.B) {
+func BenchmarkTake(b *testing.B) {
 	s, id := memory.New(10), []byte("grupo1")
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, _, err := s.Reserve(b.Context(), id, 1); err != nil {
+			if _, err := s.Take(id); err != nil {
 				b.Fatal(err)
 			}
 		}
