@@ -40,6 +40,7 @@ type batcher struct {
 	pending       []*counter          // those with waiting requests, in order of arrival
 	slots         []*slot
 	idle          []*slot
+	spare         [][]*waiter   // emptied blocks, to be filled again
 	joining       chan struct{} // not nil while the store is rejoined; closed after it
 	generation    uint64        // how often that was
 	rollbacks     uint64
@@ -186,8 +187,9 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 		}
 		taken++
 		waiters := b.staying(k, now)
-		k.waiting = nil
+		k.waiting = b.emptied()
 		if len(waiters) == 0 {
+			b.reuse(waiters)
 			b.forget(k)
 			continue
 		}
@@ -217,7 +219,7 @@ func (b *batcher) staying(k *counter, now time.Time) []*waiter {
 		for _, w := range k.waiting {
 			w.end(stopped, nil)
 		}
-		return nil
+		return k.waiting[:0]
 	}
 	return slices.DeleteFunc(k.waiting, func(w *waiter) bool {
 		waited := now.Sub(w.since)
@@ -312,15 +314,40 @@ func (b *batcher) requeue(s *slot) {
 		if len(k.waiting) == 0 {
 			b.pending = append(b.pending, k)
 		}
-		k.waiting = append(waiters, k.waiting...)
+		k.waiting = append(slices.Clone(waiters), k.waiting...)
 	}
-	s.clear()
+	b.clear(s)
 }
 
-// clear lets go of the requests.
-func (s *slot) clear() {
+// clear lets go of the requests of s. Under mu.
+func (b *batcher) clear(s *slot) {
+	for i := range s.blocks {
+		b.reuse(s.blocks[i].waiters)
+	}
 	clear(s.blocks)
 	s.blocks = s.blocks[:0]
+}
+
+// maxSpare bounds the emptied blocks that are kept, and how large they may be: as a busy server needs them all the time.
+const maxSpare, maxSpareSize = 64, 1024
+
+// reuse keeps a block for emptied. Under mu.
+func (b *batcher) reuse(waiters []*waiter) {
+	clear(waiters)
+	if len(b.spare) < maxSpare && cap(waiters) <= maxSpareSize {
+		b.spare = append(b.spare, waiters[:0])
+	}
+}
+
+// emptied returns a block that was used before, or nil. Under mu.
+func (b *batcher) emptied() []*waiter {
+	last := len(b.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	w := b.spare[last]
+	b.spare = b.spare[:last]
+	return w
 }
 
 // settle tells each request of s what it got.
@@ -337,7 +364,7 @@ func (b *batcher) settle(s *slot, err error) {
 			failed = fmt.Errorf("counter %s: %w", c.ID, c.Err)
 		}
 	}
-	s.clear()
+	b.clear(s)
 	b.mu.Unlock()
 	if failed != nil {
 		b.errors.log(b.log, time.Now(), failed)
