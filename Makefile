@@ -29,6 +29,10 @@ build: ## build ./tmctl
 test: ## run every test (at most 15 minutes on 2 cores; RUN=<regexp> narrows it)
 	@scripts/test
 
+.PHONY: test-faults
+test-faults: ## kill, pause, cut off and fill up real servers; the proof judges (at most 25 minutes; RUN=<regexp>)
+	@scripts/test-faults
+
 .PHONY: check
 check: ## what CI asks beside tests: gofmt, vet, staticcheck, go.mod, known vulnerabilities
 	@echo "== gofmt"; out=$$(gofmt -l .) && [ -z "$$out" ] || { echo "run gofmt -w on:" $$out; exit 1; }
