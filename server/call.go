@@ -1,0 +1,166 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// perform makes the call of s and tells its requests what came of it.
+func (b *batcher) perform(s *slot) {
+	ctx, cancel := context.WithDeadline(b.ctx, s.until)
+	defer cancel()
+	err := b.reserve(ctx, s)
+	if errors.Is(err, ErrChanged) {
+		b.requeue(s)
+		return
+	}
+	b.settle(s, err)
+}
+
+// pauses between attempts.
+const (
+	firstPause   = 2 * time.Millisecond
+	longestPause = 200 * time.Millisecond
+)
+
+// reserve asks the store until the answer is certain, or the last of the requests gives up. After nil all claims are
+// settled; after ErrUnavailable and ErrChanged nothing was taken; after any other error something may have been.
+func (b *batcher) reserve(ctx context.Context, s *slot) error {
+	var lost error // why an earlier attempt is uncertain
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		b.mu.Lock()
+		generation := b.generation
+		b.mu.Unlock()
+		start := time.Now()
+		err := b.store.Reserve(ctx, &s.call)
+		b.books.called(time.Since(start), len(s.blocks), err)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrChanged):
+			joined := b.rejoin(generation)
+			if lost == nil {
+				return err
+			}
+			select { // the repeat finds the token, or a store that never knew it; either way it is exact
+			case <-joined:
+				continue
+			case <-ctx.Done():
+				return lost
+			}
+		case errors.Is(err, ErrUnavailable):
+			if lost == nil {
+				return err
+			}
+		default:
+			lost = err
+			b.errors.log(b.log, start, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return lost
+		}
+	}
+}
+
+// requeue puts the requests of a call that took nothing back to where they waited, in front.
+func (b *batcher) requeue(s *slot) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range s.blocks {
+		k, waiters := s.blocks[i].of, s.blocks[i].waiters
+		waiters = slices.DeleteFunc(waiters, func(w *waiter) bool { return w.left })
+		k.blocks--
+		if len(waiters) == 0 {
+			b.forget(k)
+			continue
+		}
+		if len(k.waiting) == 0 {
+			b.pending = append(b.pending, k)
+		}
+		k.waiting = append(slices.Clone(waiters), k.waiting...)
+	}
+	b.clear(s)
+}
+
+// settle tells each request of s what it got.
+func (b *batcher) settle(s *slot, err error) {
+	var back []Mark
+	failed := err
+	b.mu.Lock()
+	for i := range s.blocks {
+		c := &s.call.Claims[i]
+		if b.settleBlock(c, s.blocks[i], err) {
+			back = append(back, Mark{ID: c.ID, Last: c.Mark})
+		}
+		if err == nil && c.Err != nil && outcomeOf(c.Err).storeFailed() {
+			failed = fmt.Errorf("counter %s: %w", c.ID, c.Err)
+		}
+	}
+	b.clear(s)
+	b.mu.Unlock()
+	if failed != nil {
+		b.errors.log(b.log, time.Now(), failed)
+	}
+	if len(back) > 0 {
+		b.wentBack(back)
+	}
+}
+
+// settleBlock reports whether the block shows that the store went back. Under mu.
+func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
+	k := blk.of
+	k.blocks--
+	defer b.forget(k)
+	if err == nil {
+		err = c.Err
+	}
+	last := c.First + c.Granted - 1
+	switch {
+	case err != nil:
+		b.refuseBlock(blk, err)
+		return false
+	case c.Granted < 1 || c.Granted > c.N || c.First < 1 || last > api.MaxTurno:
+		b.refuseBlock(blk, errBadGrant)
+		return false
+	case c.First <= c.Mark:
+		b.books.granted(c.Granted)
+		b.books.burn(burnedRollback, c.Granted)
+		for _, w := range blk.waiters {
+			w.end(unknown, nil)
+		}
+		k.stopped = true // until the store is fenced, at least
+		return true
+	}
+	b.books.granted(c.Granted)
+	k.mark = max(k.mark, last)
+	for i, w := range blk.waiters {
+		switch {
+		case uint64(i) >= c.Granted:
+			w.end(exhausted, nil)
+		case w.left:
+			b.books.burn(burnedLate, 1)
+		default:
+			w.turno = c.First + uint64(i)
+			w.end(answered, nil)
+		}
+	}
+	return false
+}
+
+// refuseBlock ends the requests of a claim that got nothing, or nobody knows what. Under mu.
+func (b *batcher) refuseBlock(blk block, err error) {
+	o := outcomeOf(err)
+	if o == unknown {
+		b.books.lose(uint64(len(blk.waiters)))
+	}
+	for _, w := range blk.waiters {
+		w.end(o, err)
+	}
+}

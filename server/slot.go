@@ -1,0 +1,121 @@
+package server
+
+import (
+	"slices"
+	"time"
+)
+
+// slot makes one call at a time.
+type slot struct {
+	call   Call
+	blocks []block
+	until  time.Time     // when the last of its requests gives up
+	wake   chan struct{} // has its goroutine go on with what is pending
+}
+
+// block is the requests that a claim was made for.
+type block struct {
+	of      *counter
+	waiters []*waiter
+}
+
+// maxClaims bounds a call, so that no store is busy with one for long: a thousand ids are about 1 ms of Redis.
+const maxClaims = 1000
+
+// fill makes a new call of what waits and closes its blocks: whoever comes later is in another one. It is false, and the
+// slot stays as it was, when nobody waits. Under mu.
+func (b *batcher) fill(s *slot, now time.Time) bool {
+	s.call.Claims, s.blocks = s.call.Claims[:0], s.blocks[:0]
+	taken := 0
+	for _, k := range b.pending {
+		if len(s.blocks) == maxClaims {
+			break
+		}
+		taken++
+		waiters := b.staying(k, now)
+		k.waiting = b.emptied()
+		if len(waiters) == 0 {
+			b.reuse(waiters)
+			b.forget(k)
+			continue
+		}
+		s.call.Claims = append(s.call.Claims, Claim{ID: k.id, N: uint64(len(waiters)), Mark: k.mark})
+		s.blocks = append(s.blocks, block{k, waiters})
+		k.blocks++
+	}
+	b.pending = slices.Delete(b.pending, 0, taken)
+	if len(s.blocks) == 0 {
+		return false
+	}
+	s.call.Seq++
+	s.until = time.Time{}
+	for i := range s.blocks {
+		waiters := s.blocks[i].waiters
+		if last := waiters[len(waiters)-1].since; last.After(s.until) {
+			s.until = last
+		}
+	}
+	s.until = s.until.Add(b.timeout)
+	return true
+}
+
+// staying is who of k's requests still wants a number: one whose time is over, or whose client left, costs nothing now.
+// Under mu.
+func (b *batcher) staying(k *counter, now time.Time) []*waiter {
+	if k.stopped {
+		for _, w := range k.waiting {
+			w.end(stopped, nil)
+		}
+		return k.waiting[:0]
+	}
+	return slices.DeleteFunc(k.waiting, func(w *waiter) bool {
+		waited := now.Sub(w.since)
+		switch {
+		case waited >= b.timeout:
+			w.end(unavailable, nil)
+		case waited >= patience && w.conn.gone():
+			w.end(clientGone, nil)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// forget drops a counter of which nothing is known, so that ids which get no number cost no memory. Under mu.
+func (b *batcher) forget(k *counter) {
+	if k.mark == 0 && len(k.waiting) == 0 && k.blocks == 0 && !k.stopped && b.counters[k.id] == k {
+		delete(b.counters, k.id)
+	}
+}
+
+// clear lets go of the requests of s. Under mu.
+func (b *batcher) clear(s *slot) {
+	for i := range s.blocks {
+		b.reuse(s.blocks[i].waiters)
+	}
+	clear(s.blocks)
+	s.blocks = s.blocks[:0]
+}
+
+// maxSpare bounds the emptied blocks that are kept, and how large they may be: as a busy server needs them all the time.
+const maxSpare, maxSpareSize = 64, 1024
+
+// reuse keeps a block for emptied. Under mu.
+func (b *batcher) reuse(waiters []*waiter) {
+	clear(waiters)
+	if len(b.spare) < maxSpare && cap(waiters) <= maxSpareSize {
+		b.spare = append(b.spare, waiters[:0])
+	}
+}
+
+// emptied returns a block that was used before, or nil. Under mu.
+func (b *batcher) emptied() []*waiter {
+	last := len(b.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	w := b.spare[last]
+	b.spare = b.spare[:last]
+	return w
+}
