@@ -22,6 +22,9 @@ func figures() []figure {
 		{"loader", takesTurns(6), measureLoader},
 		{"fixed", takesTurns(3), measureFixed},
 		{"memory", memoryLasts, measureMemory},
+		{"stores", takesTurns(5), measureStores},
+		{"alone", takesTurns(3), measureAlone},
+		{"blocks", takesTurns(len(connectionCounts)), measureBlocks},
 	}
 }
 

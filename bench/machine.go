@@ -52,8 +52,8 @@ func (b *bench) describe(ctx context.Context, q quiet) []string {
 	return []string{
 		fmt.Sprintf("%s, %d cores, %.0f GB, Linux %s", cpuModel(read("/proc/cpuinfo")), runtime.NumCPU(), memory(), strings.TrimSpace(read("/proc/sys/kernel/osrelease"))),
 		fmt.Sprintf("load average %s before the first run; %s", q.load, q.others()),
-		fmt.Sprintf("tmctl %s, %s; wrk %s; nginx %s; vegeta %s", commitOf(b.tools.tmctl), runtime.Version(), version(ctx, b.tools.wrk),
-			version(ctx, b.tools.nginx), moduleVersion(b.tools.vegeta, vegetaPackage)),
+		fmt.Sprintf("tmctl %s, %s; wrk %s; nginx %s; vegeta %s; %s", commitOf(b.tools.tmctl), runtime.Version(), version(ctx, b.tools.wrk),
+			version(ctx, b.tools.nginx), moduleVersion(b.tools.vegeta, vegetaPackage), version(ctx, b.tools.redis)),
 	}
 }
 

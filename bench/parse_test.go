@@ -110,17 +110,47 @@ func TestParseMachine(t *testing.T) {
 }
 
 func TestFollow(t *testing.T) {
-	tests := []struct{ name, log, want string }{
-		{"the first line", `{"msg":"listening","addr":"127.0.0.1:1"}` + "\n" + `{"msg":"stopped"}`, "127.0.0.1:1"},
-		{"after other lines", "a word\n" + `{"msg":"note","addr":"no"}` + "\n" + `{"msg":"listening","addr":"127.0.0.1:2"}`, "127.0.0.1:2"},
-		{"never", `{"msg":"port taken"}`, ""},
+	tests := []struct {
+		name, log string
+		want      addresses
+	}{
+		{"the first line", `{"msg":"listening","addr":"127.0.0.1:1","admin":"127.0.0.1:3"}` + "\n" + `{"msg":"stopped"}`,
+			addresses{"127.0.0.1:1", "127.0.0.1:3"}},
+		{"after other lines", "a word\n" + `{"msg":"note","addr":"no"}` + "\n" + `{"msg":"listening","addr":"127.0.0.1:2"}`,
+			addresses{Addr: "127.0.0.1:2"}},
+		{"never", `{"msg":"port taken"}`, addresses{}},
 	}
 	for _, tt := range tests {
-		addr := make(chan string, 1)
-		follow(strings.NewReader(tt.log), addr)
-		close(addr)
-		if got := <-addr; got != tt.want {
+		addrs := make(chan addresses, 1)
+		follow(strings.NewReader(tt.log), addrs)
+		close(addrs)
+		if got := <-addrs; got != tt.want {
 			t.Errorf("follow(%s) sent %q; want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestParseINCR(t *testing.T) {
+	const head = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"` + "\n"
+	tests := []struct {
+		name, out string
+		want      float64
+		ok        bool
+	}{
+		{"redis-benchmark 7", head + `"INCR","43859.65","0.020","0.008","0.015","0.031","0.039","0.135"` + "\n", 43859.65, true},
+		{"no answer", "Could not connect to Redis at 127.0.0.1:1: Connection refused\n", 0, false},
+		{"nothing done", head + `"INCR","0.00","0.000"` + "\n", 0, false},
+	}
+	for _, tt := range tests {
+		if got, err := parseINCR(tt.out); got != tt.want || (err == nil) != tt.ok {
+			t.Errorf("parseINCR(%s) = %v, %v; want %v", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	got := sum(rate, series{{rate: 1}, nil, {rate: 3}, {rate: 4}}, series{{rate: 10}, {rate: 20}, {cpu: 1}})
+	if want := (&spread{11, 11, 11}); len(got) != 3 || *got.of(rate) != *want {
+		t.Errorf("sum = %v; want 11 in the first round, and no others", got)
 	}
 }

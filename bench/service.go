@@ -16,11 +16,13 @@ import (
 	"time"
 
 	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
 )
 
 // service is a server that runs until it is stopped.
 type service struct {
 	url    string // of the one id that peers ask for
+	admin  string // of the admin plane; ours alone has one
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -42,9 +44,10 @@ func (s *service) stop() {
 const serviceID = "bench"
 
 // serve starts `tmctl serve` on a free port.
-func (b *bench) serve(ctx context.Context) (*service, error) {
+func (b *bench) serve(ctx context.Context, flags ...string) (*service, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := newProcess(ctx, []string{b.tools.tmctl, "serve", "--addr", "127.0.0.1:0", "--admin", "", "--log-format", "json", "--drain", "0s"})
+	argv := []string{b.tools.tmctl, "serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json", "--drain", "0s"}
+	cmd := newProcess(ctx, append(argv, flags...))
 	log, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -54,32 +57,38 @@ func (b *bench) serve(ctx context.Context) (*service, error) {
 		return nil, fmt.Errorf("start tmctl serve: %w", err)
 	}
 	s := &service{cmd: cmd, cancel: cancel, ended: make(chan struct{})}
-	addr := make(chan string, 1)
+	addrs := make(chan addresses, 1)
 	go func() {
 		defer close(s.ended)
-		defer close(addr)
-		last := follow(log, addr)
+		defer close(addrs)
+		last := follow(log, addrs)
 		if err := cmd.Wait(); err != nil && ctx.Err() == nil {
 			b.note("tmctl serve ended by itself: %v: %s", err, last)
 		}
 	}()
-	got, ok := <-addr // closed when it ends, and it ends when ctx is over
+	got, ok := <-addrs // closed when it ends, and it ends when ctx is over
 	if !ok {
 		s.stop()
 		return nil, fmt.Errorf("tmctl serve did not listen")
 	}
-	s.url = "http://" + got + "/turno/" + serviceID
+	s.url, s.admin = "http://"+got.Addr+"/turno/"+serviceID, "http://"+got.Admin
 	return s, nil
 }
 
-// follow reads a JSON log to its end, and sends the address of the public listener. It returns the last line.
-func follow(log io.Reader, addr chan<- string) (last string) {
+// addresses are those of a server's listeners, as its log names them.
+type addresses struct{ Addr, Admin string }
+
+// follow reads a JSON log to its end, and sends the addresses of the listeners. It returns the last line.
+func follow(log io.Reader, addrs chan<- addresses) (last string) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		last = lines.Text()
-		var line struct{ Msg, Addr string }
+		var line struct {
+			Msg string
+			addresses
+		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == server.ListeningMessage {
 			select {
-			case addr <- line.Addr:
+			case addrs <- line.addresses:
 			default: // said twice
 			}
 		}
@@ -161,6 +170,46 @@ func (s *service) answers(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// listens waits until something takes connections at addr.
+func (s *service) listens(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	for {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-s.ended:
+			return err
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// cpuOfAll is the CPU time that services have used so far, together.
+func cpuOfAll(all []*service) (sum time.Duration, err error) {
+	for _, s := range all {
+		one, err := s.cpu()
+		if err != nil {
+			return 0, err
+		}
+		sum += one
+	}
+	return sum, nil
+}
+
+// snapshot is what the admin plane says.
+func (s *service) snapshot(ctx context.Context) (snapshot api.Snapshot, err error) {
+	body, err := ask(ctx, s.admin+api.SnapshotPath)
+	if err != nil {
+		return snapshot, err
+	}
+	return snapshot, json.Unmarshal(body, &snapshot)
 }
 
 // freeAddr is an address that was free a moment ago: nginx can't say which port it got.

@@ -8,13 +8,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
 // tools are the programs that take part; "" is one that is not here.
 type tools struct {
 	tmctl, vegeta string // built here
-	wrk, nginx    string // installed
+
+	wrk, nginx, redis, redisBenchmark, webdis string // installed
 }
 
 const (
@@ -34,18 +36,43 @@ func (b *bench) build(ctx context.Context) error {
 			return fmt.Errorf("build %s: %w", p.path, err)
 		}
 	}
-	b.tools.wrk, b.tools.nginx = b.find("wrk"), b.find("nginx")
+	for _, t := range b.installed() {
+		*t.path = b.find(t.name, t.debian)
+	}
 	return nil
 }
 
+// installed are the programs that are looked for.
+func (b *bench) installed() []tool {
+	t := &b.tools
+	return []tool{{"wrk", "wrk", &t.wrk}, {"nginx", "nginx", &t.nginx}, {"redis-server", "redis-server", &t.redis},
+		{"redis-benchmark", "redis-tools", &t.redisBenchmark}, {"webdis", "webdis", &t.webdis}}
+}
+
+// tool is a program, the Debian package that has it, and where its path goes.
+type tool struct {
+	name, debian string
+	path         *string
+}
+
+// has reports whether all these programs are here.
+func (b *bench) has(names ...string) bool {
+	for _, t := range b.installed() {
+		if slices.Contains(names, t.name) && *t.path == "" {
+			return false
+		}
+	}
+	return true
+}
+
 // find looks for an installed program; what is missing is skipped by name. Debian keeps nginx where users don't look.
-func (b *bench) find(name string) string {
+func (b *bench) find(name, debian string) string {
 	for _, candidate := range []string{name, filepath.Join("/usr/sbin", name)} {
 		if path, err := exec.LookPath(candidate); err == nil {
 			return path
 		}
 	}
-	b.note("%s is not installed: what is compared with it is skipped (Debian: apt-get install %s)", name, name)
+	b.note("%s is not installed: what is compared with it is skipped (Debian: apt-get install %s)", name, debian)
 	return ""
 }
 
@@ -57,6 +84,7 @@ func version(ctx context.Context, path string) string {
 	out, _ := exec.CommandContext(ctx, path, "-v").CombinedOutput() // wrk ends with 1 after it
 	line, _, _ := strings.Cut(string(out), "\n")
 	line, _, _ = strings.Cut(line, " Copyright")
+	line, _, _ = strings.Cut(line, " sha=")
 	line = strings.TrimPrefix(strings.TrimPrefix(line, "nginx version: "), filepath.Base(path)+" ")
 	return strings.TrimPrefix(strings.TrimSpace(line), "nginx/")
 }

@@ -9,10 +9,28 @@ import (
 	"time"
 )
 
-// wrk drives a closed loop.
+// wrkRun is a closed loop.
+type wrkRun struct {
+	url         string
+	connections int    // 0: as everyone's
+	script      string // a file that makes the requests; "": all are for url
+}
+
+// wrk drives a closed loop over the connections that everyone has.
 func (b *bench) wrk(ctx context.Context, url string) (sample, error) {
-	e, err := do(ctx, command{argv: []string{b.tools.wrk, "-t" + strconv.Itoa(wrkThreads), "-c" + strconv.Itoa(connections),
-		"-d" + strconv.Itoa(b.seconds) + "s", "--latency", url}})
+	return b.wrkAs(ctx, wrkRun{url: url})
+}
+
+func (b *bench) wrkAs(ctx context.Context, w wrkRun) (sample, error) {
+	n := connections
+	if w.connections > 0 {
+		n = w.connections
+	}
+	argv := []string{b.tools.wrk, "-t" + strconv.Itoa(min(n, wrkThreads)), "-c" + strconv.Itoa(n), "-d" + strconv.Itoa(b.seconds) + "s", "--latency"}
+	if w.script != "" {
+		argv = append(argv, "-s", w.script)
+	}
+	e, err := do(ctx, command{argv: append(argv, w.url)})
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +42,7 @@ func (b *bench) wrk(ctx context.Context, url string) (sample, error) {
 		return nil, fmt.Errorf("wrk: %d of %d requests failed", r.failed, r.requests)
 	}
 	return sample{rate: r.rate, cpu: perRequest(e.cpu, r.requests), p50: ms(r.p50), p99: ms(r.p99), requests: float64(r.requests),
-		answerSize: r.read / float64(r.requests)}, nil
+		answerSize: r.read / float64(r.requests), roundTrip: float64(n) * 1e6 / r.rate}, nil
 }
 
 // requests is the count of a run, by which its CPU time is divided.
