@@ -50,7 +50,7 @@ type batcher struct {
 type counter struct {
 	id      string
 	mark    uint64    // the largest number received; 0: none
-	waiting []*waiter // in order of arrival
+	waiting []*waiter // in order of arrival; nil when none: it would keep the room that a busy id needed
 	blocks  int       // that are under way
 	stopped bool      // the store went back, and nobody but this node knows
 }
@@ -90,9 +90,11 @@ func (b *batcher) take(since time.Time, c *conn, id []byte) (uint64, outcome, er
 		k = &counter{id: string(id)}
 		b.counters[k.id] = k
 	}
-	if k.waiting = append(k.waiting, w); len(k.waiting) == 1 {
+	if len(k.waiting) == 0 {
+		k.waiting = b.emptied()
 		b.pending = append(b.pending, k)
 	}
+	k.waiting = append(k.waiting, w)
 	s := b.freeSlot()
 	if s != nil && !b.fill(s, since) {
 		b.idle = append(b.idle, s)
@@ -186,10 +188,13 @@ func (b *batcher) endOverdue(now time.Time) {
 			}
 			return over
 		})
-		if len(k.waiting) == 0 {
-			b.forget(k)
+		if len(k.waiting) > 0 {
+			return false
 		}
-		return len(k.waiting) == 0
+		b.reuse(k.waiting)
+		k.waiting = nil
+		b.forget(k)
+		return true
 	})
 	for _, s := range b.slots {
 		for _, blk := range s.blocks {

@@ -33,7 +33,7 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 		}
 		taken++
 		waiters := b.staying(k, now)
-		k.waiting = b.emptied()
+		k.waiting = nil
 		if len(waiters) == 0 {
 			b.reuse(waiters)
 			b.forget(k)
