@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// Node is a batcher without listeners: requests come by Take, on no connection.
+type Node struct{ b *batcher }
+
+// NewNode returns a node that works once it runs.
+func NewNode(store Store, config Config) *Node { return &Node{newBatcher(store, &config)} }
+
+// Run lets it work until ctx ends; no request may wait then. wait returns when all that it started has ended.
+func (n *Node) Run(ctx context.Context) (wait func()) { return n.b.run(ctx) }
+
+// Take is one request.
+func (n *Node) Take(id string) (uint64, Outcome) {
+	turno, o, _ := n.b.take(time.Now(), nil, []byte(id))
+	return turno, o
+}
+
+// Books are its ledger, of which it does not know what was delivered.
+func (n *Node) Books() api.Ledger { return n.b.books.Ledger() }
+
+// Ledger is what the batcher wrote down.
+func (b *books) Ledger() api.Ledger {
+	l := api.Ledger{Issued: b.issued.Load(), Unknown: b.unknown.Load(), Burned: map[string]uint64{}}
+	for r := range b.burned {
+		if n := b.burned[r].Load(); n > 0 {
+			l.Burned[reasonNames[r]] = n
+		}
+	}
+	return l
+}
+
+// Declared is what it skipped, and Rollbacks how often ids were found to have gone back.
+func (n *Node) Declared() []api.Range { return n.b.declaredRanges() }
+func (n *Node) Rollbacks() uint64     { rollbacks, _ := n.b.skipped(); return rollbacks }
+
+// Marks are the largest numbers that it received.
+func (n *Node) Marks() []Mark { return n.b.marks() }
+
+// Counters is how many ids it keeps in memory.
+func (n *Node) Counters() int {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	return len(n.b.counters)
+}
+
+// Room is for how many requests its memory has room while none waits.
+func (n *Node) Room() (room int) {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	for _, k := range n.b.counters {
+		room += cap(k.waiting)
+	}
+	for _, w := range n.b.spare {
+		room += cap(w)
+	}
+	return room
+}
+
+// Idle is how many slots rest.
+func (n *Node) Idle() int {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	return len(n.b.idle)
+}
+
+// ForgetWaiters empties the pool of requests: their channels must not get from one bubble of synctest into another.
+func ForgetWaiters() { waiters = sync.Pool{New: waiters.New} }
+
+// GoneClients is how many connections were left by their clients.
+func (s *Server) GoneClients() (n int) {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	for c := range s.conns.all {
+		if c.gone() {
+			n++
+		}
+	}
+	return n
+}
+
+// Batcher is the one of s.
+func (s *Server) Batcher() *Node { return &Node{s.batcher} }
+
+// Outcome is how a request ended.
+type Outcome = outcome
+
+// Outcomes of requests that reach the batcher.
+const (
+	Answered    = answered
+	Exhausted   = exhausted
+	TooManyIDs  = tooManyIDs
+	Unavailable = unavailable
+	Unknown     = unknown
+	Stopped     = stopped
+	Broken      = broken
+)
+
+// String names an outcome in tests.
+func (o outcome) String() string {
+	return [outcomes]string{answered: "answered", exhausted: "exhausted", tooManyIDs: "too many ids", unavailable: "unavailable",
+		unknown: "unknown", stopped: "stopped", broken: "broken", clientGone: "client gone"}[o]
+}
+
+// Consumed says what a client is told of its number.
+func (o outcome) Consumed() string { return problems[o].consumed }
+
+// Bounds of the batcher.
+const (
+	MaxClaims  = maxClaims
+	Patience   = patience
+	SweepEach  = sweepEach
+	CheckEvery = checkEvery
+)
