@@ -14,13 +14,17 @@ import (
 func (b *batcher) perform(s *slot) {
 	ctx, cancel := context.WithDeadline(b.ctx, s.until)
 	defer cancel()
-	err := b.reserve(ctx, s)
-	if errors.Is(err, ErrChanged) {
+	switch err := b.reserve(ctx, s); {
+	case err == nil: // settled
+	case errors.Is(err, ErrChanged):
 		b.requeue(s)
-		return
+	default:
+		b.settle(s, err, 0)
 	}
-	b.settle(s, err)
 }
+
+// errEarlier is what becomes of an answer that arrives when the store is not, or may not be, what it was when it was asked.
+var errEarlier = errors.New("the store changed while it answered")
 
 // pauses between attempts.
 const (
@@ -28,8 +32,8 @@ const (
 	longestPause = 200 * time.Millisecond
 )
 
-// reserve asks the store until the answer is certain, or the last of the requests gives up. After nil all claims are
-// settled; after ErrUnavailable and ErrChanged nothing was taken; after any other error something may have been.
+// reserve asks the store until the answer is certain, or the last of the requests gives up. After nil the requests know what
+// they got; after ErrUnavailable and ErrChanged nothing was taken; after any other error something may have been.
 func (b *batcher) reserve(ctx context.Context, s *slot) error {
 	var lost error // why an earlier attempt is uncertain
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
@@ -39,6 +43,9 @@ func (b *batcher) reserve(ctx context.Context, s *slot) error {
 		start := time.Now()
 		err := b.store.Reserve(ctx, &s.call)
 		b.books.called(time.Since(start), len(s.blocks), err)
+		if err == nil && !b.settle(s, nil, generation) {
+			lost, err = errEarlier, ErrChanged
+		}
 		switch {
 		case err == nil:
 			return nil
@@ -89,11 +96,16 @@ func (b *batcher) requeue(s *slot) {
 	b.clear(s)
 }
 
-// settle tells each request of s what it got.
-func (b *batcher) settle(s *slot, err error) {
+// settle tells each request of s what it got. It is false, and nothing is settled, when the store has changed since
+// generation: it may give others the numbers that this answer grants, of which the marks that Rejoin was told know nothing.
+func (b *batcher) settle(s *slot, err error, generation uint64) bool {
 	var back []Mark
 	failed := err
 	b.mu.Lock()
+	if err == nil && (b.joining != nil || b.generation != generation) {
+		b.mu.Unlock()
+		return false
+	}
 	for i := range s.blocks {
 		c := &s.call.Claims[i]
 		if b.settleBlock(c, s.blocks[i], err) {
@@ -111,6 +123,7 @@ func (b *batcher) settle(s *slot, err error) {
 	if len(back) > 0 {
 		b.wentBack(back)
 	}
+	return true
 }
 
 // settleBlock reports whether the block shows that the store went back. Under mu.
