@@ -93,12 +93,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	r := busy(t)
-	_, body, _ := r.get(api.MetricsPath)
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := r.metrics()
 	for code, want := range busyRequests {
 		if got := value(families, "turno_requests_total", code); got != float64(want) {
 			t.Errorf("turno_requests_total{code=%q} = %v; want %d", code, got, want)
@@ -162,6 +157,18 @@ func TestNativeHistogram(t *testing.T) {
 		}
 		return
 	}
+}
+
+// metrics reads what the admin plane exports.
+func (r *running) metrics() map[string]*dto.MetricFamily {
+	r.t.Helper()
+	_, body, _ := r.get(api.MetricsPath)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return families
 }
 
 // value is that of the metric one of whose labels is label; −1 when there is none.

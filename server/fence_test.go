@@ -1,0 +1,157 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// lived is a node that has received 10 numbers of a and 2 of b from a store that can go back.
+func lived(t *testing.T, policy string) (*node, *fickle, *handle) {
+	t.Helper()
+	f := newFickle()
+	h := f.open(0)
+	n := newNode(t, h, func(c *server.Config) { c.OnRollback = policy })
+	expect(t, "before", n.asks(append(repeat("a", 10), "b", "b")...), count(1, 10)+" 1 2")
+	return n, f, h
+}
+
+// The id of which the store gives a block again is refused until an operator moves its counter; others go on.
+func TestStopWhenTheStoreWentBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, f, h := lived(t, server.OnRollbackStop)
+		f.set("a", 4)
+		rs := n.asks("a", "a", "b", "a")
+		expect(t, "after it went back", rs, "unknown stopped 3 stopped")
+		expect(t, "its client is told", rs[0].outcome.Consumed()+" "+rs[1].outcome.Consumed(), "maybe no")
+		expect(t, "Fence was called", h.fenced, "[{[{a 10}] 0}]")
+		expect(t, "the books", n.Books(), "{14 0 map[rollback:1] 0 0}")
+		expect(t, "the rollbacks", n.Rollbacks(), "1")
+		expect(t, "the declared ranges", n.Declared(), "[]")
+		f.set("a", 10) // the operator
+		expect(t, "after the operator", n.asks("a", "a"), "11 12")
+		expect(t, "Fence was called", len(h.fenced), "1")
+	})
+}
+
+// The counter is moved beyond what anyone can have, once, and what is skipped is declared.
+func TestJumpWhenTheStoreWentBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, f, h := lived(t, server.OnRollbackJump)
+		f.set("a", 4)
+		expect(t, "after it went back", n.asks("a", "a", "b", "a"), "unknown 1000011 3 1000012")
+		expect(t, "Fence was called", h.fenced, "[{[{a 10}] 1000000}]")
+		expect(t, "the declared ranges", n.Declared(), "[{a 11 1000010}]")
+		expect(t, "the marks", n.Marks(), "[{a 1000012} {b 3}]")
+		f.set("a", 0)
+		expect(t, "again", n.asks("a", "a"), "unknown 2000013")
+		expect(t, "the declared ranges", n.Declared(), "[{a 11 1000010} {a 1000013 2000012}]")
+		expect(t, "the books", n.Books(), "{18 0 map[rollback:2] 0 0}")
+	})
+}
+
+// Near the upper edge a jump ends there.
+func TestJumpAtTheEdge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFickle()
+		n := newNode(t, f.open(0), func(c *server.Config) { c.OnRollback = server.OnRollbackJump })
+		f.set("a", api.MaxTurno-2)
+		expect(t, "before", n.ask("a"), fmt.Sprint(api.MaxTurno-1))
+		f.set("a", 4)
+		expect(t, "after", n.asks("a", "a"), "unknown exhausted")
+		expect(t, "the declared ranges", n.Declared(), fmt.Sprintf("[{a %d %d}]", uint64(api.MaxTurno), uint64(api.MaxTurno)))
+	})
+}
+
+// An id that can't be fenced stays stopped here: it may be given twice elsewhere, but not by this node.
+func TestFenceFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, f, h := lived(t, server.OnRollbackJump)
+		h.failing = errors.New("read only")
+		f.set("a", 4)
+		expect(t, "after it went back", n.asks("a", "a", "b"), "unknown stopped 3")
+		expect(t, "the store", f.copy().last["a"], "5")
+	})
+}
+
+// A store that can't be fenced is not asked for the id again.
+func TestWentBackWithoutAFence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFickle()
+		n := newNode(t, struct{ server.Store }{f.open(0)}, nil)
+		expect(t, "before", n.asks("a", "a", "b"), "1 2 1")
+		f.set("a", 0)
+		expect(t, "after it went back", n.asks("a", "a", "b"), "unknown stopped 2")
+		expect(t, "the store", f.copy().last["a"], "1")
+		expect(t, "the rollbacks", n.Rollbacks(), "1")
+		f.set("a", 10)
+		expect(t, "for ever", n.ask("a"), "stopped")
+	})
+}
+
+// fencedDesk is a desk before a store that can go back. Only calls wait there.
+type fencedDesk struct {
+	*desk
+	h *handle
+}
+
+var _ server.Fenced = fencedDesk{}
+
+func (d fencedDesk) Check(ctx context.Context) error { return d.h.Check(ctx) }
+func (d fencedDesk) Fence(ctx context.Context, marks []server.Mark, jump uint64) ([]server.Rollback, error) {
+	return d.h.Fence(ctx, marks, jump)
+}
+func (d fencedDesk) Rejoin(ctx context.Context, marks []server.Mark, jump uint64) ([]server.Rollback, error) {
+	return d.h.Rejoin(ctx, marks, jump)
+}
+
+// What was skipped is shown to whoever checks the numbers.
+func TestJumpIsShown(t *testing.T) {
+	f := newFickle()
+	r := run(t, f.open(0), func(c *server.Config) { c.OnRollback = server.OnRollbackJump })
+	for i := range 3 {
+		checkTurno(t, r.ask(getA), fmt.Sprintf(`{"id":"a","turno":%d}`, i+1))
+	}
+	f.set("a", 1)
+	checkProblem(t, r.ask(getA), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
+	checkTurno(t, r.ask(getA), `{"id":"a","turno":1000004}`)
+	r.settled()
+
+	var s api.Snapshot
+	if _, body, _ := r.get(api.SnapshotPath); json.Unmarshal([]byte(body), &s) != nil {
+		t.Fatal(body)
+	}
+	expect(t, "declared in the snapshot", s.Declared, "[{a 4 1000003}]")
+	expect(t, "the ledger", s.Ledger, "{5 4 map[client_gone:0 late:0 rollback:1 write_failed:0] 0 0}")
+	families := r.metrics()
+	for name, want := range map[string]float64{"turno_declared_total": 1_000_000, "turno_rollbacks_total": 1, "turno_issued_total": 5} {
+		if got := value(families, name, ""); got != want {
+			t.Errorf("%s = %v; want %v", name, got, want)
+		}
+	}
+	if got := value(families, "turno_burned_total", "rollback"); got != 1 {
+		t.Errorf("turno_burned_total{rollback} = %v; want 1", got)
+	}
+}
+
+// An id that is stopped says so to its clients, and that nothing is gone.
+func TestStopIsTold(t *testing.T) {
+	f := newFickle()
+	r := run(t, f.open(0), nil)
+	for range 3 {
+		r.ask(getA)
+	}
+	f.set("a", 1)
+	checkProblem(t, r.ask(getA), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
+	a := r.ask(getA)
+	checkProblem(t, a, "GET", 503, api.StoreUnavailable, api.ConsumedNo)
+	if !strings.Contains(a.body, "went back") {
+		t.Errorf("the answer = %s; want it to say that the store went back", a.body)
+	}
+}
