@@ -1,0 +1,69 @@
+package redistest
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestServers(t *testing.T) {
+	tests := []struct {
+		name    string
+		options Options
+		scheme  string
+	}{
+		{"a port", Options{}, "redis://127.0.0.1:"},
+		{"a socket", Options{Unix: true}, "redis+unix:///"},
+		{"TLS", Options{TLS: true}, "rediss://127.0.0.1:"},
+		{"TLS with client certificates", Options{TLS: true, ClientCerts: true}, "rediss://127.0.0.1:"},
+		{"a password", Options{Password: `a "b" \c`}, "redis://127.0.0.1:"},
+		{"a user", Options{Config: []string{"user a on >secret ~a:* +get"}}, "redis://127.0.0.1:"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := Start(t, tt.options)
+			if !strings.HasPrefix(s.URL(), tt.scheme) {
+				t.Errorf("URL() = %s; want %s…", s.URL(), tt.scheme)
+			}
+			s.Run("SET a 1", "LPUSH l x y")
+			for _, ask := range [][2]string{{"GET a", "1"}, {"GET b", ""}, {"LRANGE l 0 -1", "y\nx"}, {"INCR a", "2"}} {
+				if got := s.Do(strings.Fields(ask[0])...); got != ask[1] {
+					t.Errorf("Do(%s) = %q; want %q", ask[0], got, ask[1])
+				}
+			}
+			if got := s.Do("INCR", "l"); !strings.HasPrefix(got, "WRONGTYPE ") {
+				t.Errorf("Do(INCR l) = %q; want an error as it is", got)
+			}
+		})
+	}
+}
+
+func TestBreaking(t *testing.T) {
+	s := Start(t, Options{Fsync: "always"})
+	want := func(when, a, b string) {
+		t.Helper()
+		if gotA, gotB := s.Do("GET", "a"), s.Do("GET", "b"); gotA != a || gotB != b {
+			t.Errorf("%s: a is %q and b is %q; want %q and %q", when, gotA, gotB, a, b)
+		}
+	}
+	pid := s.PID()
+	s.Run("SET a 1", "SET b 1")
+	s.Restart()
+	want("killed and restarted", "1", "1")
+	if s.PID() == pid {
+		t.Error("the process is the old one")
+	}
+	s.Kill()
+	s.CutAOF(1)
+	s.Restart()
+	want("the file's tail cut", "1", "")
+	s.Pause()
+	s.Stop()
+	s.Empty()
+	s.Restart()
+	want("emptied", "", "")
+	s.Pause()
+	s.Continue()
+	want("paused and continued", "", "")
+	s.Stop()
+	s.Stop()
+}
