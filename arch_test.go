@@ -21,7 +21,7 @@ var rooms = []room{
 	{path: "server/api", why: "a leaf: what clients may know of the server"},
 
 	{path: "server", may: "server/api", inTests: "server/store/memory", why: "the service is what is measured; it must not know who measures it"},
-	{path: "server/store/*", may: "server server/api", inTests: "server/store/storetest", why: "a store implements server.Store; cmd chooses one"},
+	{path: "server/store/*", may: "server server/api", inTests: "server/store/storetest server/store/redistest", why: "a store implements server.Store; cmd chooses one"},
 	{path: "loadgen", may: "history server/api", inTests: "history/linear loadgen/targettest",
 		why: "it drives servers in any language, so of ours it may know the contract only; cmd joins it with the proof"},
 	{path: "loadgen/targettest", may: "history server/api", why: "odd and broken servers that tests of loadgen and cmd meet"},
@@ -41,6 +41,9 @@ var owners = []owner{
 	{module: "github.com/prometheus/client_golang", by: "server", why: "the admin plane exports the metrics"},
 	{module: "github.com/HdrHistogram/hdrhistogram-go", by: "history", why: "history.Histogram is the one form of a distribution"},
 	{module: "github.com/klauspost/compress", by: "history", why: "compression is a matter of the file format"},
+	{module: "github.com/redis/rueidis", by: "server/store/redis", why: "the one client of Redis: it never repeats a write by itself"},
+	{module: "github.com/Shopify/toxiproxy/v2", why: "cuts and delays connections on demand"},
+	{module: "github.com/rs/zerolog", why: "toxiproxy wants a logger of it"},
 	{module: "github.com/anishathalye/porcupine", why: "the oracle that our checker is compared with"},
 	{module: "pgregory.net/rapid", why: "properties are tested"},
 	{module: "github.com/rogpeppe/go-internal", why: "scripts are tests"},
@@ -50,8 +53,8 @@ var owners = []owner{
 
 // imports of the standard library that need a reason.
 var restricted = []owner{
-	{module: "os", by: "bench cmd history journal loadgen .",
-		why: "the process belongs to cmd.Env; history and journal own files, loadgen describes the host"},
+	{module: "os", by: "bench cmd history journal loadgen server/store/redis .",
+		why: "the process belongs to cmd.Env; history and journal own files, loadgen describes the host, redis reads certificates"},
 	{module: "os/signal", by: "bench cmd", why: "signals become a context once, in cmd.Main"},
 	{module: "os/exec", by: "bench cmd", why: "demo starts serve as a child, bench what it measures; nobody else starts processes"},
 	{module: "flag", by: "bench", why: "tmctl's flags are cobra's, in cmd"},

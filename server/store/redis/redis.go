@@ -1,0 +1,121 @@
+// Package redis keeps counters in a Redis that other nodes use, too. Start with [Store], then life.go, which says how a
+// Redis that is not what it was is noticed; reserve.lua is what takes numbers.
+//
+// # Keys
+//
+// A counter is prefix+id, and holds the last number given, in decimal: an operator may GET it, and move it with
+// "tmctl counters set". All else begins with prefix+"#", which no id holds:
+//
+//	#ids              set       the ids that had a number; it bounds them, over all nodes
+//	#epoch            string    random, made once: another one, or none, is another dataset, or an alarm
+//	#stopped          hash      ids that are not served since the store went back, with the number to reach
+//	#node:NODE:SLOT   string    the last call of a node's slot: its token and its result; gone 10 minutes after
+//
+// # Permissions
+//
+// A user of Redis needs ~prefix* and +mget +mset +get +set +exists +type +pexpire +sadd +scard +sismember +hget +hset +hdel
+// +hexists +time +eval +evalsha +script|load; to look, +info and +config|get besides; to list, +sscan +scan.
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/turnomatico/tmctl/server"
+)
+
+// slots is how many calls of a node are under way at once.
+const slots = 4
+
+// Store is one node's handle on a Redis. Make one with [Open].
+type Store struct {
+	client *client
+	prefix string
+	maxIDs int
+	name   string
+	node   string // random; other handles have others
+	grace  time.Duration
+	log    *slog.Logger
+
+	life  atomic.Pointer[life] // nil: Redis is not, or no longer, known to be what it was (Rejoin)
+	ids   atomic.Int64
+	facts atomic.Pointer[facts]
+
+	joining         sync.Mutex // held by Rejoin and Fence; guards what follows
+	last            *life      // the last that was joined
+	nonce, nonceRun string     // of the script that was last loaded, and into which process
+	pending         *fencing   // whose answer was lost
+	fences          uint64     // sequence of fencings
+}
+
+var _ server.Fenced = (*Store)(nil)
+
+// Open makes this process a node of the Redis at rawURL ([Parse]), with at most maxIDs ids over all nodes. Its errors hold
+// no secrets.
+func Open(ctx context.Context, rawURL string, maxIDs int, log *slog.Logger) (*Store, error) {
+	o, err := Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return o.Open(ctx, maxIDs, log)
+}
+
+// Open is [Open] with options that were parsed before.
+func (o Options) Open(ctx context.Context, maxIDs int, log *slog.Logger) (*Store, error) {
+	s, err := o.visit(ctx, maxIDs, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.join(ctx); err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Visit opens the store for one who looks around, as an operator does: it leaves nothing in Redis, and Reserve does not
+// work.
+func (o Options) Visit(ctx context.Context, log *slog.Logger) (*Store, error) {
+	s, err := o.visit(ctx, 0, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.look(ctx); err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (o Options) visit(ctx context.Context, maxIDs int, log *slog.Logger) (*Store, error) {
+	c, err := newClient(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{client: c, prefix: o.prefix, maxIDs: maxIDs, name: o.name, node: rand.Text()[:16], grace: o.Grace, log: log}
+	s.facts.Store(&facts{})
+	return s, nil
+}
+
+func (s *Store) idsKey() string     { return s.prefix + "#ids" }
+func (s *Store) epochKey() string   { return s.prefix + "#epoch" }
+func (s *Store) stoppedKey() string { return s.prefix + "#stopped" }
+
+// Info implements [server.Store].
+func (s *Store) Info() server.Info {
+	f := s.facts.Load()
+	return server.Info{
+		Name: s.name, Promise: f.promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs, Slots: slots,
+		Details: f.details, Warnings: f.warnings,
+	}
+}
+
+// Close implements [server.Store]. What was granted is in Redis already.
+func (s *Store) Close() error {
+	s.client.Close()
+	return nil
+}

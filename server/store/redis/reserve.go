@@ -1,0 +1,168 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// Reserve implements [server.Store]: one script, one round trip.
+//
+// Why asking again is safe. The script writes the counters and the record of the call (#node:NODE:SLOT: seq and result) in
+// one MSET, which Redis does as a whole or refuses as a whole: for want of memory, as a replica, for its disk, for an ACL.
+// So there is no block without a record. A call of the same seq is answered from the record; one of a smaller seq takes
+// nothing, so that a call which was given up and arrives late (it was in a paused Redis' socket) does no harm.
+//
+// A call that was first made in an earlier life of Redis, and is asked again after Rejoin, finds its record or does not. If
+// it does, the dataset that Redis came back with has that call as a whole, its counters too: nobody else has or gets that
+// block. If it does not, it has nothing of that call: nobody got the block then, and it is taken anew, beyond what Rejoin
+// fenced.
+func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
+	l := s.life.Load()
+	if l == nil {
+		return server.ErrChanged
+	}
+	command := s.client.B().Evalsha().Sha1(l.sha).Numkeys(int64(2+len(call.Claims))).
+		Key(s.epochKey(), s.prefix+"#node:"+s.node+":"+strconv.Itoa(call.Slot))
+	for i := range call.Claims {
+		command = command.Key(s.prefix + call.Claims[i].ID)
+	}
+	arg := command.Arg(l.epoch, strconv.FormatUint(call.Seq, 10))
+	for i := range call.Claims {
+		arg = arg.Arg(wanted(&call.Claims[i]))
+	}
+	answers, err := s.client.do(ctx, arg.Build())
+	if err != nil {
+		return err
+	}
+	answer, err := answers[0].ToString()
+	if err != nil {
+		return s.left(l, s.client.refusal(err))
+	}
+	switch answer {
+	case "changed":
+		return s.left(l, server.ErrChanged)
+	case "stale":
+		return fmt.Errorf("%w: a later call of the slot was made", server.ErrUnavailable)
+	}
+	return s.settle(call, answer)
+}
+
+// left notes that Redis is no longer what l knows, if err says so.
+func (s *Store) left(l *life, err error) error {
+	if errors.Is(err, server.ErrChanged) {
+		s.life.CompareAndSwap(l, nil)
+	}
+	return err
+}
+
+// wanted is how a claim asks the script: negative when the node has no mark.
+func wanted(c *server.Claim) string {
+	n := int64(min(c.N, api.MaxTurno))
+	if c.Mark == 0 {
+		n = -n
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// settle reads the script's result: how many ids there are, if that was looked at, and a line for each claim.
+func (s *Store) settle(call *server.Call, answer string) error {
+	ids, lines, _ := strings.Cut(answer, "\n")
+	if n, err := strconv.ParseInt(ids, 10, 64); err == nil {
+		s.ids.Store(n)
+	}
+	for i := range call.Claims {
+		line, rest, _ := strings.Cut(lines, "\n")
+		if err := s.settleClaim(&call.Claims[i], line); err != nil {
+			return err
+		}
+		lines = rest
+	}
+	return nil
+}
+
+// settleClaim reads a line: the last number of the block, and behind a colon how many there were if it is less than asked.
+// Else a letter for the reason.
+func (s *Store) settleClaim(c *server.Claim, line string) error {
+	c.First, c.Granted, c.Err = 0, 0, nil
+	if line == "" {
+		return fmt.Errorf("redis answered nothing about %s", c.ID)
+	}
+	switch rest := line[1:]; line[0] {
+	case 'E':
+		c.Err = server.ErrExhausted
+	case 'I':
+		c.Err = server.ErrTooManyIDs
+	case 'S':
+		c.Err = server.ErrStopped
+	case 'U':
+		c.Err = fmt.Errorf("%w: Redis refused to write this counter", server.ErrUnavailable)
+	case 'B', 'T', 'G':
+		c.Err = s.broken(c.ID, line[0], rest)
+	default:
+		last, granted, partial := strings.Cut(line, ":")
+		end, err := strconv.ParseUint(last, 10, 64)
+		n := min(c.N, api.MaxTurno)
+		if partial && err == nil {
+			n, err = strconv.ParseUint(granted, 10, 64)
+		}
+		if err != nil || n > end || end > api.MaxTurno {
+			return fmt.Errorf("redis answered %q about %s", line, c.ID)
+		}
+		c.First, c.Granted = end-n+1, n
+	}
+	return nil
+}
+
+// broken says what is wrong with a counter, as the scripts found it.
+func (s *Store) broken(id string, kind byte, what string) *server.BrokenError {
+	e := &server.BrokenError{Key: s.prefix + id}
+	switch kind {
+	case 'B':
+		e.Says = fmt.Sprintf("holds %.40q, which is no number from 0 to %d", what, uint64(api.MaxTurno))
+	case 'T':
+		e.Says = fmt.Sprintf("is a %s, not a counter", what)
+	case 'G':
+		e.Says = "is gone, though numbers of it were given: it was deleted or evicted (tmctl counters set puts it back)"
+	}
+	return e
+}
+
+// Peek implements [server.Store].
+func (s *Store) Peek(ctx context.Context, id string) (uint64, error) {
+	key := s.prefix + id
+	answers, err := s.client.do(ctx, s.client.B().Get().Key(key).Build(), s.client.B().Type().Key(key).Build())
+	if err != nil {
+		return 0, err
+	}
+	kind, err := answers[1].ToString()
+	if err != nil {
+		return 0, s.client.refusal(err)
+	}
+	switch kind {
+	case "none":
+		return 0, nil
+	case "string":
+	default:
+		return 0, s.broken(id, 'T', kind)
+	}
+	text, err := answers[0].ToString()
+	if err != nil {
+		return 0, s.client.refusal(err)
+	}
+	return s.counter(id, text)
+}
+
+// counter reads what a counter's key holds.
+func (s *Store) counter(id, text string) (uint64, error) {
+	last, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || last > api.MaxTurno || strconv.FormatUint(last, 10) != text {
+		return 0, s.broken(id, 'B', text)
+	}
+	return last, nil
+}

@@ -1,0 +1,47 @@
+package redis
+
+import (
+	_ "embed" // scripts
+	"fmt"
+	"strings"
+)
+
+// The scripts. They run in Redis as a whole, with nobody else in between.
+var (
+	//go:embed reserve.lua
+	reserveText string
+	//go:embed fence.lua
+	fenceText string
+	//go:embed join.lua
+	joinText string
+	//go:embed set.lua
+	setText string
+)
+
+// reserveScript is the reserve script of one life of one node (life.go). Redis keeps it until it ends, so it has no comments.
+func reserveScript(l *life, prefix string, maxIDs int) string {
+	return fmt.Sprintf("-- tmctl node %s\nlocal prefix, maxIDs, alarm = %s, %d, '%s'\n", l.node, quoteLua(prefix), maxIDs, l.nonce) + bare(reserveText)
+}
+
+// bare is a script without its comments and indentation.
+func bare(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		line, _, _ = strings.Cut(line, "-- ")
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
+
+// quoteLua writes s as a string of Lua.
+func quoteLua(s string) string {
+	var b strings.Builder
+	b.WriteByte('\'')
+	for i := range len(s) {
+		fmt.Fprintf(&b, `\%03d`, s[i])
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
