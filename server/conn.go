@@ -42,9 +42,12 @@ type conn struct {
 	*net.TCPConn
 	of   *conns
 	mark atomic.Int64 // phase, and since when: clock·phases + phase
-	next bool         // the next byte read begins a request; the worker's alone
 	gave delivery     // what became of the numbers given to it (delivery.go)
-	_    [128 - 8 - 8 - 8 - 8 - 16]byte
+
+	next   bool // the next byte read begins a request; the worker's alone
+	number bool // the answer made last hands out a number that counts; the worker's alone
+
+	_ [128 - 8 - 8 - 8 - 8 - 16]byte
 }
 
 func (c *conn) note(p phase) { c.mark.Store(c.of.clock.Load()*int64(phases) + int64(p)) }
@@ -67,7 +70,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	c.next = true
 	n, err := c.TCPConn.Write(b)
 	if err == nil {
-		c.gave.written(b)
+		c.gave.written(b, c.number)
 	}
 	return n, err
 }

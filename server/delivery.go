@@ -16,17 +16,27 @@ func (c *conn) hand(to *books, since time.Time) {
 	case c == nil: // a test without connections
 	case time.Since(since) >= patience && c.gone():
 		to.burn(burnedClientGone, 1)
+		c.number = false
 	default:
 		c.gave.handed.Add(1)
+		c.number = true
+	}
+}
+
+// refused notes that the answer made next on c hands out no number.
+func (c *conn) refused() {
+	if c != nil {
+		c.number = false
 	}
 }
 
 // written counts what is delivered once b is written. fasthttp fills its buffer with answer after answer while requests are
-// pipelined, so b may end within one, which is delivered by the next. Every answer of ours ends in the brace that closes
-// its JSON, and the only one within a number's answer is that one.
-func (d *delivery) written(b []byte) {
+// pipelined, so b may end within one, which is delivered by the next. A number's answer ends in the brace that closes its
+// JSON, and has no other; number says whether the answer that was made last is one
+// that counts.
+func (d *delivery) written(b []byte, number bool) {
 	handed := d.handed.Load()
-	if handed > 0 && b[len(b)-1] != '}' {
+	if handed > 0 && number && b[len(b)-1] != '}' {
 		handed--
 	}
 	d.delivered.Store(max(handed, d.delivered.Load()))

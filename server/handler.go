@@ -34,6 +34,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.metrics.answered(ctx.ConnID(), time.Since(ctx.Time()))
 		return
 	}
+	c, _ := ctx.Conn().(*conn)
+	c.refused()
 	s.metrics.refused(o)
 	refuse(ctx, o)
 	if o == broken {
