@@ -119,3 +119,15 @@ const (
 	SweepEach  = sweepEach
 	CheckEvery = checkEvery
 )
+
+// Delivery counts the numbers of a connection.
+type Delivery struct{ d delivery }
+
+// Hand is a number put into an answer.
+func (d *Delivery) Hand() { d.d.handed.Add(1) }
+
+// Write says how many are delivered after a write of b; number: the answer made last hands one out.
+func (d *Delivery) Write(b string, number bool) uint64 {
+	d.d.written([]byte(b), number)
+	return d.d.delivered.Load()
+}

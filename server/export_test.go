@@ -39,14 +39,16 @@ func Passing(err error) bool { return passing(err) }
 
 // Limits of connections.
 const (
-	IdleTimeout = idleTimeout
-	ReadTimeout = readTimeout
-	MaxHeader   = maxHeader
-	MaxBody     = maxBody
+	IdleTimeout  = idleTimeout
+	ReadTimeout  = readTimeout
+	WriteTimeout = writeTimeout
+	MaxHeader    = maxHeader
+	MaxBody      = maxBody
 )
 
-// Reading is how many connections are in the middle of a request, Idle how many wait for one.
+// Reading is how many connections are in the middle of a request, Writing of an answer, Idle how many wait for a request.
 func (s *Server) Reading() int { return s.inPhase(reading) }
+func (s *Server) Writing() int { return s.inPhase(writing) }
 func (s *Server) Idle() int    { return s.inPhase(idle) }
 
 func (s *Server) inPhase(p phase) (n int) {
