@@ -21,6 +21,8 @@ var rooms = []room{
 	{path: "server/api", why: "a leaf: what clients may know of the server"},
 
 	{path: "server", may: "server/api", inTests: "server/store/memory", why: "the service is what is measured; it must not know who measures it"},
+	{path: "server/store/storetest", may: "server server/api", inTests: "history history/linear",
+		why: "the suite of all stores judges what callers saw by the same proof that load tests are judged by; it must not know a store"},
 	{path: "server/store/*", may: "server server/api", inTests: "server/store/storetest server/store/redistest", why: "a store implements server.Store; cmd chooses one"},
 	{path: "loadgen", may: "history server/api", inTests: "history/linear loadgen/targettest",
 		why: "it drives servers in any language, so of ours it may know the contract only; cmd joins it with the proof"},
