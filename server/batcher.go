@@ -19,8 +19,8 @@ import (
 //  3. A call goes out as soon as a slot is free. There is no timer: at low load a request is a block of its own, and the
 //     more requests come during a call, the larger the next blocks are.
 //  4. A call whose answer is lost is asked again by its token (reserve), or its requests are told that a number may be gone.
-//  5. A block that begins at or below what this node had received before the call was first made shows that the store went
-//     back; none of it is handed out (fence.go).
+//  5. A block that begins at or below what this node had received before the call was first made, or that meets one received
+//     since (recent.go), shows that the store went back; none of it is handed out (fence.go).
 //  6. Every number is accounted for (ledger.go).
 type batcher struct {
 	store   Store
@@ -52,6 +52,7 @@ type counter struct {
 	mark    uint64    // the largest number received; 0: none
 	waiting []*waiter // in order of arrival; nil when none: it would keep the room that a busy id needed
 	blocks  int       // that are under way
+	recent  recent    // … since before these were received
 	stopped bool      // the store went back, and nobody but this node knows
 }
 

@@ -109,7 +109,7 @@ func (b *batcher) settle(s *slot, err error, generation uint64) bool {
 	for i := range s.blocks {
 		c := &s.call.Claims[i]
 		if b.settleBlock(c, s.blocks[i], err) {
-			back = append(back, Mark{ID: c.ID, Last: c.Mark})
+			back = append(back, Mark{ID: c.ID, Last: s.blocks[i].of.mark})
 		}
 		if err == nil && c.Err != nil && outcomeOf(c.Err).storeFailed() {
 			failed = fmt.Errorf("counter %s: %w", c.ID, c.Err)
@@ -142,7 +142,7 @@ func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
 	case c.Granted < 1 || c.Granted > c.N || c.First < 1 || last > api.MaxTurno:
 		b.refuseBlock(blk, errBadGrant)
 		return false
-	case c.First <= c.Mark:
+	case c.First <= c.Mark || c.First <= k.mark && k.recent.meets(span{c.First, last}):
 		b.books.granted(c.Granted)
 		b.books.burn(burnedRollback, c.Granted)
 		for _, w := range blk.waiters {
@@ -150,9 +150,19 @@ func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
 		}
 		k.stopped = true // until the store is fenced, at least
 		return true
+	case c.First <= k.recent.forgot: // too late to tell whether it was given before
+		b.books.granted(c.Granted)
+		b.books.burn(burnedLate, c.Granted)
+		for _, w := range blk.waiters {
+			w.end(unknown, nil)
+		}
+		return false
 	}
 	b.books.granted(c.Granted)
 	k.mark = max(k.mark, last)
+	if k.blocks > 0 {
+		k.recent.add(span{c.First, last})
+	}
 	for i, w := range blk.waiters {
 		switch {
 		case uint64(i) >= c.Granted:

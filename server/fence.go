@@ -125,7 +125,7 @@ func (b *batcher) marks() []Mark {
 // keeps stops itself may go on afterwards: it says who may.
 func (b *batcher) wentBack(seen []Mark) {
 	for _, m := range seen {
-		b.log.Error("the store went back: it gave a block at or below what this node had received before; none of it was handed out",
+		b.log.Error("the store went back: it gave a block that this node had received, or a smaller one; none of it was handed out",
 			"id", m.ID, "mark", m.Last)
 	}
 	if b.fenced == nil {

@@ -82,8 +82,12 @@ func (b *batcher) staying(k *counter, now time.Time) []*waiter {
 	})
 }
 
-// forget drops a counter of which nothing is known, so that ids which get no number cost no memory. Under mu.
+// forget drops what is not needed of a counter, and one of which nothing is known, so that ids which get no number cost no
+// memory. Under mu.
 func (b *batcher) forget(k *counter) {
+	if k.blocks == 0 {
+		k.recent = recent{}
+	}
 	if k.mark == 0 && len(k.waiting) == 0 && k.blocks == 0 && !k.stopped && b.counters[k.id] == k {
 		delete(b.counters, k.id)
 	}
