@@ -20,7 +20,8 @@ var rooms = []room{
 	{path: "templates", why: "embedded files only"},
 	{path: "server/api", why: "a leaf: what clients may know of the server"},
 
-	{path: "server", may: "server/api", inTests: "server/store/memory", why: "the service is what is measured; it must not know who measures it"},
+	{path: "server", may: "server/api", inTests: "server/store/memory history history/linear",
+		why: "the service is what is measured; it must not know who measures it, but its tests have their numbers proved"},
 	{path: "server/store/storetest", may: "server server/api", inTests: "history history/linear",
 		why: "the suite of all stores judges what callers saw by the same proof that load tests are judged by; it must not know a store"},
 	{path: "server/store/*", may: "server server/api", inTests: "server/store/storetest server/store/redistest", why: "a store implements server.Store; cmd chooses one"},
@@ -28,6 +29,8 @@ var rooms = []room{
 		why: "it drives servers in any language, so of ours it may know the contract only; cmd joins it with the proof"},
 	{path: "loadgen/targettest", may: "history server/api", why: "odd and broken servers that tests of loadgen and cmd meet"},
 	{path: "bench", may: "history server server/api", why: "a program of its own: it measures the binary from outside, and knows what it prints"},
+	{path: "faults", inTests: "history server server/api server/store/redistest",
+		why: "tests only: it knows the binary from outside, by what it prints, and nobody imports it"},
 	{path: "report", may: "history templates", why: "it formats what run.json says; it neither makes nor judges runs"},
 }
 

@@ -115,6 +115,7 @@ func (o outcome) Consumed() string { return problems[o].consumed }
 // Bounds of the batcher.
 const (
 	MaxClaims  = maxClaims
+	MaxRecent  = maxRecent
 	Patience   = patience
 	SweepEach  = sweepEach
 	CheckEvery = checkEvery

@@ -95,6 +95,71 @@ func TestWentBackWithoutAFence(t *testing.T) {
 	})
 }
 
+// Of calls that were under way together, any may get the smaller numbers; but the same numbers show that the store went back
+// between them.
+func TestWentBackBetweenTwoCalls(t *testing.T) {
+	tests := []struct {
+		name string
+		back uint64 // the counter, after the first two of three calls
+		want string
+	}{
+		{"to the beginning", 0, "1 2 unknown 3"},
+		{"by one", 1, "1 2 unknown 3"},
+		{"not at all", 2, "1 2 3 4"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFickle()
+				h := f.open(0)
+				d := &desk{Store: h, slots: 3}
+				n := newNode(t, fencedDesk{d, h}, nil)
+				rs := n.asks("a", "a", "a")
+				calls := []*visit{d.next(t), d.next(t), d.next(t)}
+				calls[0].grant(t)
+				calls[1].grant(t)
+				f.set("a", tt.back)
+				calls[2].grant(t)
+				if n.Rollbacks() > 0 {
+					f.forward() // the operator
+				}
+				rs = append(rs, n.ask("a"))
+				d.next(t).grant(t)
+				expect(t, "the requests", rs, tt.want)
+			})
+		})
+	}
+}
+
+// A block may come so late that it can't be told any more whether it was given before: then nobody gets it. That is no sign
+// of a store that went back.
+func TestTooLateToTell(t *testing.T) {
+	for late, want := range map[int]string{server.MaxRecent: "1", server.MaxRecent + 1: "unknown"} {
+		t.Run(fmt.Sprintf("by %d blocks", late), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFickle()
+				h := f.open(0)
+				d := &desk{Store: h, slots: 2, deaf: true}
+				n := newNode(t, fencedDesk{d, h}, nil)
+				slow := n.ask("a")
+				call := d.next(t)
+				call.execute(t)
+				for i := range late {
+					f.set("a", uint64(10*i)+5) // another node's between
+					n.ask("a")
+					d.next(t).grant(t)
+				}
+				call.answer()
+				expect(t, "the slow one", slow, want)
+				expect(t, "the rollbacks", n.Rollbacks(), "0")
+				next := n.ask("a")
+				d.next(t).grant(t)
+				expect(t, "the next", next, fmt.Sprint(10*late-3))
+			})
+		})
+	}
+}
+
 // fencedDesk is a desk before a store that can go back. Only calls wait there.
 type fencedDesk struct {
 	*desk

@@ -214,3 +214,12 @@ func (h *handle) Peek(_ context.Context, id string) (uint64, error) {
 
 func (h *handle) Info() server.Info { return server.Info{Name: "fickle", Slots: h.slots} }
 func (h *handle) Close() error      { return nil }
+
+// forward moves the counters of stopped ids to where they may go on.
+func (f *fickle) forward() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, to := range f.state.stopped {
+		f.state.last[id] = max(f.state.last[id], to)
+	}
+}
