@@ -98,6 +98,41 @@ func TestBoundedOnBadServers(t *testing.T) {
 	}
 }
 
+// TestBoundedDeclarations lets a server jump all the time and declare every jump, as far as declarations are kept.
+func TestBoundedDeclarations(t *testing.T) {
+	n := uint64(2_000_000)
+	if testing.Short() || raceDetector {
+		n = 100_000
+	}
+	const by, every = 1_000_000, 100
+	turno := func(i uint64) uint64 { return i + 1 + i/every*by }
+	before := heapAbove(0)
+	c := New(fresh)
+	b := history.Batch{Ops: make([]history.Op, every)}
+	for i := range n {
+		o := &b.Ops[i%every]
+		*o = history.Op{Call: time.Duration(i), Return: time.Duration(i + 64), Turno: turno(i), Status: 200}
+		if i >= 65 {
+			o.Seen = turno(i - 65)
+		}
+		if i%every < every-1 {
+			continue
+		}
+		b.Watermark = time.Duration(i)
+		c.Add(b)
+		if jumped := i/every + 1; jumped <= maxSpans {
+			c.Declare(history.Range{ID: "grupo1", First: turno(i) + 1, Last: turno(i) + by})
+			c.Declare(history.Range{ID: "grupo1", First: turno(i) + 1, Last: turno(i) + by})
+		}
+	}
+	held := heapAbove(before)
+	p := c.Close()
+	if want := (counts{ops: n, declared: (n/every - 1) * by}); countsOf(p) != want || held > heapLimit {
+		t.Errorf("Close() = %+v, %d MiB held; want %+v", p, held>>20, want)
+	}
+	t.Logf("%d declared, %.1f MiB", p.Declared, float64(held)/(1<<20))
+}
+
 // TestBoundedBurned holds a long run with one per cent lost answers to exact counts, beyond the missing numbers kept.
 func TestBoundedBurned(t *testing.T) {
 	n := uint64(4_000_000)

@@ -8,7 +8,8 @@
 //	(2) v(o) > L(o) for every o in C;
 //	(3) the missing values below the largest one can be given to distinct p in P with m > L(p).
 //
-// The client records L(o) as Op.Seen. It is pure: no clock, no I/O, no goroutine; the same ops give the same counts however
+// A server that skipped numbers on purpose can declare them ([Checker.Declare]): each of those that is missing counts as an
+// op of its own that consumed it. The client records L(o) as Op.Seen. It is pure: no clock, no I/O, no goroutine; the same ops give the same counts however
 // they are cut into batches.
 package linear
 
@@ -35,15 +36,27 @@ type Checker struct {
 	touched  []*counter // those with ops in this batch
 	since    int        // ops since all counters were settled
 	strays   uint64     // ops whose id is not in Config.IDs
+	declared map[uint32]*spans
+	index    map[string]uint32 // of Config.IDs, made when it is first needed
+	spans    int               // in declared
+	refused  bool              // a declaration was one too many
 }
 
 // tally is what all counters count together.
 type tally struct {
 	ops, unknown, remarked         uint64
 	duplicates, wentBack, badCount uint64
-	gaps, burned                   uint64
-	blurred                        uint64 // went back to where the checker had stopped to keep the missing numbers apart
-	lenient                        bool   // some unknown ops were merged
+	missing                        [whys]uint64 // final numbers that nobody was given
+	blurred                        uint64       // went back to where the checker had stopped to keep the missing numbers apart
+	lenient                        bool         // some unknown ops were merged
+	stale                          bool         // a declaration came when its numbers were forgotten
+}
+
+// move counts n missing numbers for another reason. It returns n.
+func (t *tally) move(from, to why, n uint64) uint64 {
+	t.missing[from] -= n
+	t.missing[to] += n
+	return n
 }
 
 // New returns a Checker for the ids of cfg.
@@ -134,15 +147,18 @@ func answerTo(i int, answers []history.Answer) []byte {
 // Violations is how many invariants broke so far. It costs nothing.
 func (c *Checker) Violations() uint64 {
 	t := &c.tally
-	return t.duplicates + t.wentBack + t.gaps + t.badCount
+	return t.duplicates + t.wentBack + t.missing[gap] + t.badCount
 }
+
+// Gaps is how many of the Violations are missing numbers: a declaration may still explain them. It costs nothing.
+func (c *Checker) Gaps() uint64 { return c.tally.missing[gap] }
 
 // Live is the proof so far, for a progress line: everything up to what is still in flight.
 func (c *Checker) Live() history.Proof {
 	t := &c.tally
 	p := history.Proof{
-		Ops: t.ops, Unknown: t.unknown, Duplicates: t.duplicates, WentBack: t.wentBack, Gaps: t.gaps, Burned: t.burned,
-		BadAnswers: t.badCount, Exclusive: c.cfg.Exclusive,
+		Ops: t.ops, Unknown: t.unknown, Duplicates: t.duplicates, WentBack: t.wentBack, Gaps: t.missing[gap], Burned: t.missing[burned],
+		Declared: t.missing[declared], BadAnswers: t.badCount, Exclusive: c.cfg.Exclusive,
 	}
 	for _, k := range c.counters {
 		if k != nil {
@@ -152,7 +168,8 @@ func (c *Checker) Live() history.Proof {
 	return p
 }
 
-// Close says what all ops together prove: none is in flight any more. The Checker must not be used after it.
+// Close says what all ops together prove: none is in flight any more, and none may be added after it. More may be declared;
+// another Close then says what that changed.
 func (c *Checker) Close() history.Proof {
 	for _, k := range c.counters {
 		if k != nil {
@@ -182,7 +199,7 @@ func (c *Checker) conclude() history.Proof {
 func (c *Checker) linearizable() *bool {
 	t, yes := &c.tally, false
 	switch {
-	case t.duplicates+t.wentBack+t.gaps > 0:
+	case t.duplicates+t.wentBack+t.missing[gap] > 0:
 	case t.ops == 0 || !c.cfg.Exclusive || c.strays > 0 || t.lenient:
 		return nil
 	default:

@@ -2,6 +2,7 @@ package linear
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/turnomatico/tmctl/history"
@@ -20,19 +21,23 @@ func TestEqualsPorcupine(t *testing.T) {
 		for range rng.IntN(5) {
 			mutate(rng, ops)
 		}
+		var said []history.Range
+		if seed%3 == 0 {
+			said = jumps(rng, ops, 2)
+		}
 		see(ops)
-		want := search(ops, 0)
+		want := search(ops, said, 0)
 		if want {
 			right++
 		}
 		cfg := Config{IDs: []string{"grupo1"}, Fresh: true, Exclusive: true}
-		if defined := define(ops, cfg).linearizable(); defined != want {
-			t.Fatalf("seed %d: the definition says %v; porcupine says %v of %+v", seed, defined, want, ops)
+		if defined := define(ops, cfg, said...).linearizable(); defined != want {
+			t.Fatalf("seed %d: the definition says %v; porcupine says %v of %+v, declared %v", seed, defined, want, ops, said)
 		}
 		for range 3 {
-			p := check(rng, ops, cfg)
+			p := check(rng, ops, cfg, said...)
 			if got := p.Linearizable == nil || *p.Linearizable; got != want || (p.Linearizable == nil) != (p.Ops == 0) {
-				t.Fatalf("seed %d: linearizable = %v (%+v); porcupine says %v of %+v", seed, got, p, want, ops)
+				t.Fatalf("seed %d: linearizable = %v (%+v); porcupine says %v of %+v, declared %v", seed, got, p, want, ops, said)
 			}
 		}
 	}
@@ -54,15 +59,16 @@ func TestOpenEdgeEqualsPorcupine(t *testing.T) {
 		for range rng.IntN(3) {
 			mutate(rng, ops)
 		}
+		said := jumps(rng, ops, 1)
 		see(ops)
 		var from []int
 		for s := range 40 {
 			from = append(from, s)
 		}
-		want := search(ops, from...)
-		p := check(rng, ops, Config{IDs: []string{"grupo1"}, Exclusive: true})
+		want := search(ops, said, from...)
+		p := check(rng, ops, Config{IDs: []string{"grupo1"}, Exclusive: true}, said...)
 		if got := p.Linearizable == nil || *p.Linearizable; got != want {
-			t.Fatalf("seed %d: linearizable = %v (%+v); porcupine says %v of %+v", seed, got, p, want, ops)
+			t.Fatalf("seed %d: linearizable = %v (%+v); porcupine says %v of %+v, declared %v", seed, got, p, want, ops, said)
 		}
 	}
 }
@@ -78,6 +84,7 @@ func TestCountsAreDefined(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(seed), 3))
 		cfg := Config{IDs: []string{"grupo1", "grupo2"}, Fresh: rng.IntN(2) == 0, Exclusive: rng.IntN(4) > 0}
 		var ops []history.Op
+		var said []history.Range
 		var want counts
 		for id := range cfg.IDs {
 			mine := invent(rng, 1+rng.IntN(60), uint64(rng.IntN(2)*300), rng.Float64()/2)
@@ -87,16 +94,38 @@ func TestCountsAreDefined(t *testing.T) {
 			for i := range mine {
 				mine[i].ID = uint32(id)
 			}
+			about := jumps(rng, mine, 3)
+			for i := range about {
+				about[i].ID = cfg.IDs[id]
+			}
 			see(mine)
-			d := define(mine, cfg)
+			d := define(mine, cfg, about...)
 			want = counts{want.ops + d.ops, want.unknown + d.unknown, want.duplicates + d.duplicates, want.wentBack + d.wentBack,
-				want.gaps + d.gaps, want.burned + d.burned, 0}
-			ops = append(ops, mine...)
+				want.gaps + d.gaps, want.burned + d.burned, want.declared + d.declared, 0}
+			ops, said = append(ops, mine...), append(said, about...)
 		}
-		for range 3 {
-			if got := countsOf(check(rng, ops, cfg)); got != want {
-				t.Fatalf("seed %d: Close() counts %+v; want %+v\n%+v %+v", seed, got, want, cfg, ops)
+		var first history.Proof
+		for i := range 3 {
+			p := check(rng, ops, cfg, said...)
+			if got := countsOf(p); got != want {
+				t.Fatalf("seed %d: Close() counts %+v; want %+v\n%+v %+v declared %v", seed, got, want, cfg, ops, said)
+			}
+			if i == 0 {
+				first = p
+			}
+			if a, b := gapsOf(first), gapsOf(p); !slices.Equal(a, b) {
+				t.Fatalf("seed %d: gaps %v and %v of %+v declared %v", seed, a, b, ops, said)
 			}
 		}
 	}
+}
+
+// gapsOf lists the gaps among a proof's findings.
+func gapsOf(p history.Proof) (gaps []history.Range) {
+	for _, f := range p.Findings {
+		if f.Kind == history.Gap {
+			gaps = append(gaps, history.Range{ID: f.ID, First: f.First, Last: f.Last})
+		}
+	}
+	return gaps
 }

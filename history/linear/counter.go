@@ -50,7 +50,7 @@ func newCounter(c *Checker, id uint32) *counter {
 		k.start = math.MaxUint64
 	}
 	k.win.pool = &c.pages
-	k.miss.tally = &c.tally
+	k.miss.tally, k.miss.declared = &c.tally, c.declared[id]
 	return k
 }
 
@@ -149,9 +149,29 @@ func (k *counter) lost(first, last uint64) {
 		k.miss.leave(first, last)
 		return
 	}
-	if gaps := k.c.tally.gaps; k.miss.lose(first, last) > gaps {
+	if k.miss.lose(first, last) {
 		k.c.notes.gap(k.id, first, last, &k.c.recent)
 	}
+}
+
+// declare takes a declaration of numbers first…last.
+func (k *counter) declare(s *spans, first, last uint64) {
+	k.miss.declared = s
+	k.miss.declare(first, last)
+}
+
+// givenAnyway is how many of the numbers that were declared skipped were given all the same, as far as they are final.
+func (k *counter) givenAnyway() uint64 {
+	if k.miss.declared == nil || !k.c.cfg.Exclusive {
+		return 0
+	}
+	n := k.miss.declared.within(k.start, k.base) - k.miss.forgot.n[declared]
+	for _, r := range k.miss.runs {
+		if r.why == declared {
+			n -= r.size()
+		}
+	}
+	return n
 }
 
 // finish makes everything final: no op is in flight.

@@ -128,15 +128,20 @@ func times(r *history.Request) string {
 
 // gaps lists the first gaps, n at most.
 func (m *missing) gaps(n int) (found []run) {
+	old := m.forgot.gaps
+	if m.forgot.n[gap] == 0 {
+		old = nil
+	}
 	for _, r := range m.runs {
+		if r.first > m.forgot.last {
+			found, old = append(found, old...), nil
+		}
 		if r.why == gap && len(found) < n {
 			found = append(found, r)
 		}
 	}
-	if m.beyond[gap] > 0 {
-		found = append(found, m.later[:min(len(m.later), n-len(found))]...)
-	}
-	return found
+	found = append(found, old...)
+	return found[:min(n, len(found))]
 }
 
 // stretch widens r by the missing numbers next to it.

@@ -22,11 +22,20 @@ func TestReliefKeepsTheCounts(t *testing.T) {
 		for i := range ops { // every number on a page of its own
 			ops[i].Turno *= 2 * pageSize
 		}
+		said := jumps(rng, ops, 3)
 		see(ops)
-		want := define(ops, fresh)
+		want := define(ops, fresh, said...)
 		c := New(fresh)
 		c.pages.limit = 3
-		deliver(rng, ops, c.Add)
+		deliver(rng, ops, func(b history.Batch) {
+			if c.Add(b); len(said) > 0 && rng.IntN(2) == 0 {
+				c.Declare(said[0])
+				said = said[1:]
+			}
+		})
+		for _, r := range said {
+			c.Declare(r)
+		}
 		if got := countsOf(c.Close()); got != want {
 			t.Fatalf("seed %d: Close() counts %+v; want %+v of %+v", seed, got, want, ops)
 		}
@@ -41,14 +50,22 @@ func TestEarlyFinalityKeepsTheCounts(t *testing.T) {
 		for range rng.IntN(8) {
 			mutate(rng, ops)
 		}
+		said := jumps(rng, ops, 3)
 		see(ops)
-		want := define(ops, fresh)
+		want := define(ops, fresh, said...)
 		c := New(fresh)
 		deliver(rng, ops, func(b history.Batch) {
 			if c.Add(b); c.counters[0] != nil {
 				c.counters[0].advance(rng.Uint64N(c.counters[0].top + 1))
 			}
+			if len(said) > 0 && rng.IntN(2) == 0 {
+				c.Declare(said[0])
+				said = said[1:]
+			}
 		})
+		for _, r := range said {
+			c.Declare(r)
+		}
 		if got := countsOf(c.Close()); got != want {
 			t.Fatalf("seed %d: Close() counts %+v; want %+v of %+v", seed, got, want, ops)
 		}
@@ -118,10 +135,10 @@ func TestCutConvictsNobodyOfWhatIsLost(t *testing.T) {
 	}
 }
 
-// TestBeyondTheCut has more ranges missing than are kept: what is below the cut stays exact, and above it a late number
-// went back, but is not told from a duplicate.
-func TestBeyondTheCut(t *testing.T) {
-	const given = maxRuns + 1000
+// TestForgottenMiddle has more ranges missing than are kept: what is below and above those that are forgotten stays exact; a
+// late number among them went back, but is not told from a duplicate.
+func TestForgottenMiddle(t *testing.T) {
+	const given = 2 * maxRuns
 	c := New(Config{IDs: []string{"grupo1"}, Fresh: true, Exclusive: true})
 	var b history.Batch
 	for i := range given {
@@ -133,32 +150,56 @@ func TestBeyondTheCut(t *testing.T) {
 	if got, want := c.Live().Gaps, uint64(given); got != want {
 		t.Fatalf("Live().Gaps = %d; want %d", got, want)
 	}
-	back := func(turno uint64) counts {
+	m := &c.counters[0].miss
+	if f := m.forgot; f.first < maxRuns/2 || f.last > 2*given-maxRuns/4 || len(m.runs) > maxRuns || f.n[gap]+uint64(len(m.runs)) < given-1 {
+		t.Fatalf("%d runs are kept, %+v forgotten; want the middle of %d", len(m.runs), f, given)
+	}
+	back := func(turno uint64) {
 		c.Add(history.Batch{Ops: []history.Op{{Call: given * 2, Return: given*2 + 1, Turno: turno, Seen: given * 2}}, Watermark: given * 2})
-		return countsOf(c.Live())
 	}
 	was := countsOf(c.Live())
 	steps := []struct {
 		name  string
+		do    func()
 		turno uint64
 		want  func(c *counts)
 	}{
-		{"a gap below the cut", 7, func(c *counts) { c.gaps-- }},
-		{"the same again", 7, func(c *counts) { c.duplicates++ }},
-		{"a number given before, below the cut", 8, func(c *counts) { c.duplicates++ }},
-		{"the first number above the cut", 2*maxRuns + 1, func(c *counts) {}},
-		{"a number above the cut", 2*given - 1, func(c *counts) {}},
+		{name: "a gap below", turno: 7, want: func(c *counts) { c.gaps-- }},
+		{name: "the same again", turno: 7, want: func(c *counts) { c.duplicates++ }},
+		{name: "a number given before, below", turno: 8, want: func(c *counts) { c.duplicates++ }},
+		{name: "the first number that is forgotten", turno: m.forgot.first, want: func(c *counts) {}},
+		{name: "the last one", turno: m.forgot.last, want: func(c *counts) {}},
+		{name: "the number after it", turno: m.forgot.last + 1, want: func(c *counts) { c.duplicates++ }},
+		{name: "a gap above", turno: 2*given - 1, want: func(c *counts) { c.gaps-- }},
+		{name: "a declaration above", do: func() { c.Declare(history.Range{ID: "grupo1", First: 2*given - 5, Last: 2*given + 9}) },
+			want: func(c *counts) { c.gaps -= 2; c.declared += 2 }},
+		{name: "a declaration of what is forgotten", do: func() { c.Declare(history.Range{ID: "grupo1", First: m.forgot.first, Last: m.forgot.first + 1}) },
+			want: func(c *counts) {}},
 	}
 	for _, s := range steps {
+		if s.do != nil {
+			s.do()
+		} else {
+			back(s.turno)
+			was.ops++
+			was.wentBack++
+		}
 		s.want(&was)
-		was.ops++
-		was.wentBack++
-		if got := back(s.turno); got != was {
+		if got := countsOf(c.Live()); got != was {
 			t.Errorf("after %s: %+v; want %+v", s.name, got, was)
 		}
 	}
-	if n := len(c.Close().Findings); n == 0 || n > history.MaxFindings {
+	p := c.Close()
+	m.fill(0, was.gaps-1) // as by so many late requests of unknown outcome
+	was.gaps, was.burned = 1, was.gaps-1
+	if got := countsOf(c.Live()); got != was {
+		t.Errorf("after late requests of unknown outcome: %+v; want %+v", got, was)
+	}
+	if n := len(p.Findings); n == 0 || n > history.MaxFindings {
 		t.Errorf("%d findings", n)
+	}
+	if said := strings.Join(p.Remarks, "\n"); !strings.Contains(said, "declared skipped so late") {
+		t.Errorf("remarks %q; want one about the late declaration", said)
 	}
 }
 

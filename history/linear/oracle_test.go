@@ -11,16 +11,16 @@ import (
 )
 
 // counts is what the definition says of a history.
-type counts struct{ ops, unknown, duplicates, wentBack, gaps, burned, bad uint64 }
+type counts struct{ ops, unknown, duplicates, wentBack, gaps, burned, declared, bad uint64 }
 
 func countsOf(p history.Proof) counts {
-	return counts{p.Ops, p.Unknown, p.Duplicates, p.WentBack, p.Gaps, p.Burned, p.BadAnswers}
+	return counts{p.Ops, p.Unknown, p.Duplicates, p.WentBack, p.Gaps, p.Burned, p.Declared, p.BadAnswers}
 }
 
 func (c counts) linearizable() bool { return c.duplicates+c.wentBack+c.gaps == 0 }
 
-// define counts by the words of the package comment, with all ops at hand and no cleverness.
-func define(ops []history.Op, cfg Config) (c counts) {
+// define counts by the words of the package comment, with all ops and declarations at hand and no cleverness.
+func define(ops []history.Op, cfg Config, said ...history.Range) (c counts) {
 	given := map[uint64]bool{}
 	start, top := uint64(1<<63), uint64(0)
 	if cfg.Fresh {
@@ -53,6 +53,8 @@ func define(ops []history.Op, cfg Config) (c counts) {
 	for m := start; m <= top; m++ {
 		switch {
 		case given[m]:
+		case covers(said, m):
+			c.declared++
 		case len(free) > 0 && free[0] < m:
 			free = free[1:]
 			c.burned++
@@ -63,11 +65,34 @@ func define(ops []history.Op, cfg Config) (c counts) {
 	return c
 }
 
+// covers reports whether a number was declared skipped.
+func covers(said []history.Range, m uint64) bool {
+	return slices.ContainsFunc(said, func(r history.Range) bool { return r.First <= m && m <= r.Last })
+}
+
+// skipped is an op for each number up to the largest one given that was declared skipped and that nobody was given: it
+// consumed exactly that number, at whatever time.
+func skipped(ops []history.Op, said []history.Range) (all []porcupine.Operation) {
+	given, top := map[uint64]bool{}, uint64(0)
+	for _, o := range ops {
+		if o.Outcome == history.OK {
+			given[o.Turno], top = true, max(top, o.Turno)
+		}
+	}
+	for m := uint64(1); m < top; m++ {
+		if covers(said, m) && !given[m] {
+			all = append(all, porcupine.Operation{ClientId: len(ops) + len(all), Call: -1, Return: 1 << 40, Output: int(m)})
+		}
+	}
+	return all
+}
+
 // search asks porcupine whether a counter that starts at one of from explains the history of one id. An unknown op may
 // happen at any time after its call, or never; never is the same as after everything else, so that it needs no state of
 // its own.
-func search(ops []history.Op, from ...int) bool {
+func search(ops []history.Op, said []history.Range, from ...int) bool {
 	var all []porcupine.Operation
+	burned := skipped(ops, said)
 	for i, o := range ops {
 		if o.Outcome == history.Failed {
 			continue
@@ -86,7 +111,8 @@ func search(ops []history.Op, from ...int) bool {
 				return turno == 0 || turno == next, next
 			},
 		}
-		if porcupine.CheckOperations(model, all) {
+		above := slices.DeleteFunc(slices.Clone(burned), func(p porcupine.Operation) bool { return p.Output.(int) <= s })
+		if porcupine.CheckOperations(model, append(above, all...)) {
 			return true
 		}
 	}
@@ -168,6 +194,42 @@ func mutate(rng *rand.Rand, ops []history.Op) {
 	}
 }
 
+// jump lets the server skip some numbers, and says which of them it declares: all, or nearly.
+func jump(rng *rand.Rand, ops []history.Op) (said []history.Range) {
+	at, by := ops[rng.IntN(len(ops))].Turno, 1+rng.Uint64N(5)
+	for i := range ops {
+		if ops[i].Turno > at {
+			ops[i].Turno += by
+		}
+	}
+	r := history.Range{ID: "grupo1", First: at + 1, Last: at + by}
+	switch rng.IntN(8) {
+	case 0:
+		r.First++
+	case 1:
+		r.Last--
+	case 2:
+		r.Last += rng.Uint64N(3)
+	case 3:
+		r.First = max(1, r.First-min(r.First, rng.Uint64N(4)))
+	}
+	if r.First <= r.Last {
+		said = append(said, r)
+	}
+	if rng.IntN(6) == 0 { // some of it again, from another node
+		said = append(said, history.Range{ID: "grupo1", First: at + 1, Last: at + 1 + rng.Uint64N(by)})
+	}
+	return said
+}
+
+// jumps is up to n of them.
+func jumps(rng *rand.Rand, ops []history.Op, n int) (said []history.Range) {
+	for range rng.IntN(n + 1) {
+		said = append(said, jump(rng, ops)...)
+	}
+	return said
+}
+
 // deliver cuts ops into batches of random sizes in a random order, with watermarks as high or as low as they may be.
 func deliver(rng *rand.Rand, ops []history.Op, add func(history.Batch)) {
 	ops = slices.Clone(ops)
@@ -193,9 +255,25 @@ func deliver(rng *rand.Rand, ops []history.Op, add func(history.Batch)) {
 	}
 }
 
-// check runs the Checker over ops, delivered as rng says.
-func check(rng *rand.Rand, ops []history.Op, cfg Config) history.Proof {
+// check runs the Checker over ops, delivered as rng says, and declares each range at some time: before, between or after
+// them.
+func check(rng *rand.Rand, ops []history.Op, cfg Config, said ...history.Range) history.Proof {
 	c := New(cfg)
-	deliver(rng, ops, c.Add)
+	left, share := slices.Clone(said), rng.Float64()
+	declare := func(share float64) {
+		left = slices.DeleteFunc(left, func(r history.Range) bool {
+			now := rng.Float64() < share
+			if now {
+				c.Declare(r)
+			}
+			return now
+		})
+	}
+	declare(share)
+	deliver(rng, ops, func(b history.Batch) { c.Add(b); declare(share * share) })
+	if rng.IntN(2) == 0 {
+		c.Close()
+	}
+	declare(1)
 	return c.Close()
 }
