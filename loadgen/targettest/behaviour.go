@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnomatico/tmctl/history"
+	"github.com/turnomatico/tmctl/server/api"
 )
 
 // Behaviours are all of them: a table test walks it. Each is plain data: copy one and change its knobs to taste.
@@ -35,6 +36,7 @@ type Behaviour struct {
 	After   uint64        // it is well until it has read so many requests, or given so many numbers
 	Rate    float64       // requests/s that it can serve
 	Latency time.Duration // how long it thinks about each request
+	Margin  uint64        // how many numbers it skips when it jumps
 
 	ipv6    bool // listens on [::1]
 	tls     bool
@@ -45,6 +47,8 @@ type Behaviour struct {
 	body   body                                // nil = the contract's
 	wire   wire                                // how a 200 is framed; nil = plain
 	act    act                                 // what is done with a request; nil = answer
+
+	declares func(b *Behaviour, id string, taken uint64) []api.Range // what its admin plane declares skipped; nil = it has none
 }
 
 // Want is what a right load tester says of a server, when it drives it at one fixed rate of about 1,000/s for 2 s over 8
@@ -53,6 +57,7 @@ type Want struct {
 	Verdict history.Verdict     // "" = nothing could be run: exit 1, before any load was sent
 	Finding history.FindingKind // is among the findings; "" = there is no finding at all
 	Burned  bool                // of a pass: numbers are missing, and requests with an unknown end explain all of them
+	Skipped uint64              // of a pass: how many numbers are missing that the server declared skipped
 	Reason  history.Reason      // is among the errors (or remarks); NoReason = a pass has no error, of others it says nothing
 	Limit   history.Limit       // what the last step failed by, where it is certain
 	MaxRate float64             // what a search finds, within 5 %; 0 = no word about it
@@ -68,6 +73,8 @@ func (w Want) String() string {
 		s += ":" + string(w.Finding)
 	case w.Burned:
 		s += " with burned"
+	case w.Skipped > 0:
+		s += " with declared"
 	}
 	return s
 }

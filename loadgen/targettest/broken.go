@@ -28,6 +28,12 @@ var broken = []Behaviour{
 		Want: violated(history.WentBack), Args: goingOn, act: preempted},
 	{Name: "late-joiner", Doc: "two nodes; the first, with a slow store, gives numbers to requests that came after they were made",
 		Want: violated(history.WentBack), Args: goingOn, Nodes: 2, Latency: 5 * time.Millisecond, act: lateJoin},
+	{Name: "jumps-in-silence", Doc: "skips a million numbers, and its admin plane declares nothing",
+		Want: violated(history.Gap), After: 300, Margin: 1_000_000, number: jumping, declares: nothing},
+	{Name: "jumps-further", Doc: "skips one number more than the million that it declares",
+		Want: violated(history.Gap), After: 300, Margin: 1_000_001, number: jumping, declares: oneTooFew},
+	{Name: "declares-everything", Doc: "one number is given twice in a period, and every number there is declared skipped",
+		Want: violated(history.Duplicate), Period: 200, number: repeating, declares: everything},
 	{Name: "one-counter", Doc: "one counter for all ids", Want: violated(history.Gap), Args: []string{"--ids", "4"}, act: together},
 }
 

@@ -46,6 +46,14 @@ func restarting(b *Behaviour, t uint64) uint64 {
 	return t
 }
 
+// … a number beyond those that it skipped, after so many.
+func jumping(b *Behaviour, t uint64) uint64 {
+	if t > b.After {
+		return t + b.Margin
+	}
+	return t
+}
+
 // … one more than it should, from the start.
 func fromTwo(_ *Behaviour, t uint64) uint64 { return t + 1 }
 

@@ -66,6 +66,9 @@ var right = []Behaviour{
 		wire: ending(framed(statusOK+isJSON+"Connection: close\r\n"+length, blank))},
 	{Name: "tls-keep-alive", Doc: "TLS", Want: pass, tls: true},
 	{Name: "two-nodes", Doc: "two listeners, one counter, no blocks", Want: pass, Nodes: 2},
+	// Numbers skipped on purpose.
+	{Name: "jumps", Doc: "skips a million numbers, as when its store went back, and declares them",
+		Want: Want{Verdict: history.Pass, Skipped: 1_000_000}, After: 300, Margin: 1_000_000, number: jumping, declares: whatItSkips},
 	// Speed.
 	{Name: "slow", Doc: "thinks 20 ms about every request", Want: pass, Latency: 20 * time.Millisecond,
 		Args: []string{"--rate", "400", "--connections", "32"}, act: thinking},

@@ -25,6 +25,7 @@ type Server struct {
 	ids       sync.Map      // string → *queue
 	all       atomic.Uint64 // numbers of all ids, for who counts them together
 	counter   schedule
+	admin     net.Listener // nil without an admin plane
 	tls       *tls.Config
 	ca        string // path of the certificate's PEM
 
@@ -71,6 +72,12 @@ func Listen(b Behaviour) (*Server, error) {
 		s.nodes = append(s.nodes, ln)
 		s.addrs = append(s.addrs, ln.Addr().String())
 	}
+	if b.declares != nil {
+		if err := s.listenAdmin(); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	if b.refused {
 		s.end()
 	}
@@ -95,6 +102,9 @@ func (s *Server) Targets() []string { return s.addrs }
 // CACert is the path of the PEM file that --cacert needs; "" without TLS.
 func (s *Server) CACert() string { return s.ca }
 
+// Admin is the URL of the admin plane, of a server that has one.
+func (s *Server) Admin() string { return "http://" + s.admin.Addr().String() }
+
 // Args are the flags of tmctl load for this server: its address and what the behaviour asks for.
 func (s *Server) Args() []string {
 	args := []string{"--target", s.URL()}
@@ -103,6 +113,9 @@ func (s *Server) Args() []string {
 	}
 	if s.ca != "" {
 		args = append(args, "--cacert", s.ca)
+	}
+	if s.admin != nil {
+		args = append(args, "--admin", s.Admin())
 	}
 	return append(args, s.Behaviour.Args...)
 }
