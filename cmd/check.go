@@ -24,7 +24,8 @@ func newCheck(env *Env) *cobra.Command {
 		Use:   "check RUN…",
 		Short: "Prove recorded runs again, offline",
 		Long: `Prove the numbers of recorded runs again, from their histories and with the code that proved them while they ran: every
-turno unique, consecutive, and in the order of real time. It needs nothing but the run directory.
+turno unique, consecutive, and in the order of real time. It needs nothing but the run directory; numbers that the server
+declared skipped, as far as the run learned of it (load --admin), are no gaps.
 
 The verdict is about the numbers alone, not about the objective: pass, violated, or inconclusive where fewer than 100
 requests completed. Of several runs the worst one gives the exit code.`,
@@ -122,7 +123,7 @@ func (c *checked) prove(run *history.Run) error {
 	}
 	defer ops.Close()
 	cfg := linear.Config{IDs: run.IDs, Nodes: run.Nodes, Fresh: run.Plan.Fresh, Exclusive: run.Plan.Exclusive}
-	proof, err := proveOps(ops, cfg)
+	proof, err := proveOps(ops, cfg, run.Declared)
 	if err == nil && ops.Torn() == "" {
 		remarkOtherCounts(&proof, &run.Proof)
 	}
@@ -140,9 +141,12 @@ func (c *checked) prove(run *history.Run) error {
 }
 
 // proveOps runs the proof over all that can be read. Where the end is lost, what was in flight there is not held against
-// the server.
-func proveOps(ops *history.Reader, cfg linear.Config) (history.Proof, error) {
+// the server. What the run learned that the server declared skipped needs no other explanation.
+func proveOps(ops *history.Reader, cfg linear.Config, declared []history.Range) (history.Proof, error) {
 	checker := linear.New(cfg)
+	for _, r := range declared {
+		checker.Declare(r)
+	}
 	for b, err := range ops.Batches() {
 		if err != nil {
 			return checker.Cut(), err
@@ -158,7 +162,7 @@ func proveOps(ops *history.Reader, cfg linear.Config) (history.Proof, error) {
 // remarkOtherCounts says when run.json does not say what the history says: one of them was changed, or tmctl was.
 func remarkOtherCounts(now, then *history.Proof) {
 	same := now.Ops == then.Ops && now.Unknown == then.Unknown && now.Duplicates == then.Duplicates && now.WentBack == then.WentBack &&
-		now.Gaps == then.Gaps && now.BadAnswers == then.BadAnswers
+		now.Gaps == then.Gaps && now.Declared == then.Declared && now.BadAnswers == then.BadAnswers
 	if !same {
 		now.Remarks = append(now.Remarks, fmt.Sprintf("%s recorded other counts (%d completed, %d violations): this proof is of the history",
 			history.RunFile, then.Ops, then.Violations()))

@@ -21,6 +21,9 @@ func recordRun(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(history.CreateDir(dir))
 	run := &history.Run{Schema: history.Schema, Tool: "tmctl test", IDs: []string{"grupo1"}, Nodes: []string{"127.0.0.1:7017"},
 		Plan: history.Plan{Fresh: true, Exclusive: what != "shared", Record: "full"}}
+	if what == "declared" || what == "declared-short" {
+		run.Declared = []history.Range{{ID: "grupo1", First: 151, Last: 1_000_150}}
+	}
 	b := rightBatch(200)
 	spoil(&b, what)
 	run.Proof = recordedProof(&b, what)
@@ -58,6 +61,20 @@ func spoil(b *history.Batch, what string) {
 		o.Turno = b.Ops[100].Turno
 	case "gap":
 		b.Ops = append(b.Ops[:150], b.Ops[151:]...)
+	case "declared", "declared-short":
+		by := uint64(1_000_000)
+		if what == "declared-short" {
+			by++
+		}
+		for i := range b.Ops {
+			o := &b.Ops[i]
+			if i >= 150 {
+				o.Turno += by
+			}
+			if o.Seen > 150 {
+				o.Seen += by
+			}
+		}
 	case "burned":
 		o.Outcome, o.Reason, o.Turno, o.Status = history.Unknown, history.TimedOut, 0, 0
 	case "bad":
@@ -88,6 +105,10 @@ func recordedProof(b *history.Batch, what string) (p history.Proof) {
 		p.Duplicates, p.WentBack, p.Gaps = 1, 1, 1
 	case "gap":
 		p.Gaps = 1
+	case "declared":
+		p.Declared = 1_000_000
+	case "declared-short":
+		p.Gaps, p.Declared = 1, 1_000_000
 	case "bad":
 		p.BadAnswers = 1
 	case "other-counts":

@@ -47,7 +47,8 @@ check, report and export. Exit code: 0 pass, 3 objective missed, 4 a number was 
 		Example: `  tmctl load --target http://localhost:7017
   tmctl load --target http://localhost:7017/turno/{id} --ids 8 --slo "p99<20ms,errors<0.1%"
   tmctl load --target http://localhost:7017/turno/grupo3 --rate 20k --duration 30s
-  tmctl load --target http://10.0.0.1/next/{id} --connect-to 10.0.0.2:80,10.0.0.3:80 --field number --id-field queue`,
+  tmctl load --target http://10.0.0.1/next/{id} --connect-to 10.0.0.2:80,10.0.0.3:80 --field number --id-field queue
+  tmctl load --target http://turnos:7017 --admin http://10.0.0.2:7018,http://10.0.0.3:7018`,
 		Args: func(c *cobra.Command, args []string) error { return o.positional(c, args) },
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c, env) },
 	}
@@ -74,7 +75,7 @@ func (o *loadOptions) addTargetFlags(c *cobra.Command) {
 	f, p := c.Flags(), &o.plan
 	f.StringVar(&p.Target, "target", "", "URL; a bare host means /turno/{id}; without {id} the last path segment is the id")
 	f.StringSliceVar(&p.ConnectTo, "connect-to", nil, "spread the connections over these host:port in turn: several nodes, one proof")
-	f.StringVar(&p.Admin, "admin", "", "URL of the target's admin plane: its version and its store's promise go into the run")
+	f.Var(&commaList{&p.Admin}, "admin", "URLs of the nodes' admin planes: what their store promises goes into the run, and numbers that they declare skipped are no gaps")
 	f.StringArrayVar(&p.IDs, "id", nil, "id to ask for, perhaps already used (repeatable)")
 	f.IntVar(&o.freshIDs, "ids", 1, "how many fresh ids to make for the run; each must start at 1")
 	f.BoolVar(&o.shared, "shared", false, "others use the ids too: gaps can't be judged")
@@ -111,6 +112,25 @@ func (o *loadOptions) addOutputFlags(c *cobra.Command) {
 	f.BoolVar(&o.asJSON, "json", false, "print the result as JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
 }
+
+// commaList is a flag that may be given again: what it is given is kept together, separated by commas.
+type commaList struct{ value *string }
+
+var _ pflag.Value = (*commaList)(nil)
+
+func (l *commaList) Set(s string) error {
+	*l.value = strings.Trim(*l.value+","+s, ",")
+	return nil
+}
+
+func (l *commaList) String() string {
+	if l.value == nil { // pflag asks a zero value
+		return ""
+	}
+	return *l.value
+}
+
+func (l *commaList) Type() string { return "strings" }
 
 // searchFlags mean nothing with --rate, and --duration nothing without it.
 var searchFlags = []string{"start", "max-rate", "step", "precision", "budget"}

@@ -28,10 +28,12 @@ type load struct {
 	quiet   bool
 	command []string
 
-	proves  linear.Config
-	checker *linear.Checker
-	writer  *history.Writer // nil with --record none
-	journal *journal.Writer
+	proves   linear.Config
+	checker  *linear.Checker
+	declared declarations
+	before   []loadgen.Look  // the nodes, as they were; none without --admin
+	writer   *history.Writer // nil with --record none
+	journal  *journal.Writer
 }
 
 // run checks everything that can be checked before load is sent, then drives the plan and writes the run directory. A
@@ -49,10 +51,8 @@ func (l *load) run(ctx context.Context) (*history.Result, error) {
 	r.Nodes = session.Nodes()
 	l.proves = linear.Config{IDs: l.plan.IDs, Nodes: r.Nodes, Fresh: l.plan.Fresh, Exclusive: l.plan.Exclusive}
 	l.checker = linear.New(l.proves)
-	if l.plan.Admin != "" {
-		if r.Environment.Target, err = loadgen.AskAdmin(ctx, l.plan.Admin, l.plan.Timeout); err != nil {
-			return nil, withHint(err, "is --admin the admin plane of the target? tmctl serve's is http://127.0.0.1:7018")
-		}
+	if err := l.meet(ctx, r); err != nil {
+		return nil, err
 	}
 	if err := l.open(); err != nil {
 		return nil, withHint(err, "choose another directory with --out")
@@ -86,11 +86,12 @@ func (l *load) open() (err error) {
 
 // drive runs the plan and writes down what came of it, whatever it was.
 func (l *load) drive(ctx context.Context, session *loadgen.Session, r *history.Run) (*history.Result, error) {
-	screen := newLoadScreen(l.env, l.quiet, l.checker)
+	screen := newLoadScreen(l.env, l.quiet, l)
 	watch := &journalled{load: l, screen: screen}
 	r.Started = l.env.Now().UTC()
 	epoch := time.Now()
 	l.note(journal.RunStarted, "driving "+l.plan.Target, map[string]any{"run_dir": l.dir})
+	l.declared.take(l.before)
 	outcome, runErr := session.Run(ctx, epoch, l, watch)
 	screen.done()
 	r.Finished = l.env.Now().UTC()
@@ -100,11 +101,10 @@ func (l *load) drive(ctx context.Context, session *loadgen.Session, r *history.R
 	if l.writer != nil {
 		runErr = errors.Join(runErr, l.writer.Close())
 	}
+	books := l.part(ctx)
 	r.Result = loadgen.Conclude(l.plan, outcome, l.prove())
 	r.RunDir = l.dir
-	if r.Environment.Target != nil {
-		r.StorePromise = r.Environment.Target.Promise
-	}
+	l.describe(r, books)
 	r.Sentence = sentence(r, l.plan.Objective, outcome.Bracket)
 	l.note(journal.RunFinished, r.Sentence, map[string]any{"verdict": r.Verdict, "exit_code": r.ExitCode})
 	err := errors.Join(runErr, history.WriteRun(l.dir, r), l.journal.Close())
@@ -144,14 +144,15 @@ var _ loadgen.Sink = (*load)(nil)
 // Add takes a batch of ops from the generator: to the proof first, which must miss none, also when the disk is full.
 func (l *load) Add(b history.Batch) error {
 	l.checker.Add(b)
+	l.declared.review()
 	if l.writer != nil {
 		return l.writer.Add(b)
 	}
 	return nil
 }
 
-// Violations is how many invariants have broken so far.
-func (l *load) Violations() uint64 { return l.checker.Violations() }
+// Violations is how many invariants have broken so far, as far as that is certain.
+func (l *load) Violations() uint64 { return l.declared.violations() }
 
 // note writes an event. A journal that can't be written must not end a run that is under way; closing it reports that.
 func (l *load) note(kind journal.Kind, text string, data map[string]any) {

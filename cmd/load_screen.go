@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/turnomatico/tmctl/history"
-	"github.com/turnomatico/tmctl/history/linear"
 	"github.com/turnomatico/tmctl/loadgen"
 	"github.com/turnomatico/tmctl/report"
 )
@@ -15,26 +14,26 @@ import (
 // loadScreen shows how a run goes, on Err: on a terminal one line that is redrawn, under it a line a step; otherwise
 // lines alone; nothing when quiet.
 type loadScreen struct {
-	env     *Env
-	quiet   bool
-	checker *linear.Checker
-	mu      sync.Mutex
-	drawn   bool      // a progress line is on the terminal
-	said    time.Time // when the last plain progress line was written
+	env   *Env
+	quiet bool
+	load  *load
+	mu    sync.Mutex
+	drawn bool      // a progress line is on the terminal
+	said  time.Time // when the last plain progress line was written
 }
 
 // sayEvery is how often a run that is not on a terminal says where it is, within a step.
 const sayEvery = 10 * time.Second
 
-func newLoadScreen(env *Env, quiet bool, checker *linear.Checker) *loadScreen {
-	return &loadScreen{env: env, quiet: quiet, checker: checker, said: env.Now()}
+func newLoadScreen(env *Env, quiet bool, l *load) *loadScreen {
+	return &loadScreen{env: env, quiet: quiet, load: l, said: env.Now()}
 }
 
 func (s *loadScreen) progress(m loadgen.Moment) {
 	if s.quiet {
 		return
 	}
-	line := progressLine(m, s.checker)
+	line := progressLine(m, s.load)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.env.IsTTY {
@@ -51,13 +50,13 @@ func (s *loadScreen) progress(m loadgen.Moment) {
 	s.drawn = true
 }
 
-func progressLine(m loadgen.Moment, checker *linear.Checker) string {
+func progressLine(m loadgen.Moment, l *load) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-7s %s → %s · p99 %s · %d errors", m.Phase, offered(m.Offered), report.Rate(m.Achieved), report.Duration(m.P99), m.Errors)
-	if n := checker.Violations(); n > 0 {
+	if n := l.Violations(); n > 0 {
 		fmt.Fprintf(&b, " · %d VIOLATIONS", n)
 	} else {
-		fmt.Fprintf(&b, " · %s turnos right", report.Count(checker.Live().Ops))
+		fmt.Fprintf(&b, " · %s turnos right", report.Count(l.checker.Live().Ops))
 	}
 	if m.Bracket[0] > 0 || m.Bracket[1] > 0 {
 		fmt.Fprintf(&b, " · max in [%s, %s]", rateOr(m.Bracket[0], "?"), rateOr(m.Bracket[1], "?"))

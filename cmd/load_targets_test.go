@@ -120,6 +120,9 @@ func judged(t *testing.T, want targettest.Want, r *history.Result, code int) {
 	if r.Verdict == history.Pass && want.Burned != (r.Proof.Burned > 0) {
 		t.Errorf("%d numbers burned; want some: %v", r.Proof.Burned, want.Burned)
 	}
+	if r.Verdict == history.Pass && want.Skipped != r.Proof.Declared {
+		t.Errorf("%d missing numbers are declared; want %d", r.Proof.Declared, want.Skipped)
+	}
 	for _, f := range r.Proof.Findings {
 		if f.Kind != history.Gap && f.Op == nil || f.Kind == history.Duplicate && f.Other == nil {
 			t.Errorf("a request is not named: %s", f.Text)

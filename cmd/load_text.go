@@ -25,6 +25,9 @@ func loadText(w io.Writer, r *history.Result) error {
 	if r.StorePromise != "" {
 		p.line("store      %s", r.StorePromise)
 	}
+	for _, warning := range r.Warnings {
+		p.line("warning    %s", warning)
+	}
 	p.generator(&r.Generator)
 	if r.Errors > 0 {
 		p.line("errors     %s of %s requests (%s)", report.Count(r.Errors), report.Count(r.Requests), countsText(r.ErrorReasons))

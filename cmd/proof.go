@@ -16,16 +16,24 @@ func proofText(w io.Writer, p *history.Proof) {
 	for _, c := range []struct {
 		n    uint64
 		what string
-	}{{p.Unknown, "of unknown outcome"}, {p.Burned, "burned"}, {p.Declared, "declared burned"}} {
+	}{{p.Unknown, "of unknown outcome"}, {p.Burned, "burned"}} {
 		if c.n > 0 {
 			counts = append(counts, report.Count(c.n)+" "+c.what)
 		}
+	}
+	if p.Declared > 0 {
+		counts = append(counts, declaredPart(p))
 	}
 	fmt.Fprintf(w, "proof      %s · %s\n", proofWord(p), strings.Join(counts, " · "))
 	findingsText(w, p)
 	for _, remark := range p.Remarks {
 		fmt.Fprintf(w, "remark     %s\n", remark)
 	}
+}
+
+// declaredPart counts the missing numbers that a declaration explains.
+func declaredPart(p *history.Proof) string {
+	return plural(p.Declared, "number") + " declared skipped by the server (rollback)"
 }
 
 // shownOfKind is how many findings of a kind people get to see; the JSON has more.

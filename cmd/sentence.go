@@ -114,6 +114,9 @@ func proofPart(p *history.Proof) string {
 	if p.Burned > 0 {
 		part += fmt.Sprintf(", %s burned", report.Count(p.Burned))
 	}
+	if p.Declared > 0 {
+		part += ", " + declaredPart(p)
+	}
 	return part
 }
 

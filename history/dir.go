@@ -93,5 +93,6 @@ func ReadRun(dir string) (*Run, error) {
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, RunFile), err)
 	}
+	r.upgrade()
 	return r, nil
 }

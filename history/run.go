@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// Schema is the version of run.json that this package writes. A reader refuses a larger one.
-const Schema = 1
+// Schema is the version of run.json that this package writes. A reader refuses a larger one. It grows when a reader of
+// before would misread a run:
+//
+//	2  numbers may be declared skipped, which are no gaps; environment.targets in place of environment.target
+const Schema = 2
 
 // Run is run.json: everything that a run directory says about its ops, and all that check, report and export need.
 type Run struct {
@@ -19,6 +22,7 @@ type Run struct {
 	IDs         []string    `json:"ids"`
 	Nodes       []string    `json:"nodes"` // addresses that the connections went to, in turn
 	Environment Environment `json:"environment"`
+	Declared    []Range     `json:"declared,omitempty"` // numbers of these ids that the target's nodes declared skipped, in order
 	Result
 }
 
@@ -26,7 +30,7 @@ type Run struct {
 type Plan struct {
 	Target      string        `json:"target"` // URL with {id}
 	ConnectTo   []string      `json:"connect_to,omitempty"`
-	Admin       string        `json:"admin,omitempty"`
+	Admin       string        `json:"admin,omitempty"` // URLs of the nodes' admin planes, separated by commas
 	Method      string        `json:"method"`
 	Headers     []string      `json:"headers,omitempty"` // "Name: value"; secret values are redacted in run.json
 	IDs         []string      `json:"ids"`
@@ -55,24 +59,16 @@ type Plan struct {
 
 // Environment is where the run was made, so that a reader can judge its figures.
 type Environment struct {
-	Host      string  `json:"host"`
-	OS        string  `json:"os"`
-	Kernel    string  `json:"kernel"`
-	CPU       string  `json:"cpu"`
-	Cores     int     `json:"cores"`
-	Memory    uint64  `json:"memory_bytes"`
-	OpenFiles uint64  `json:"open_files_limit"`
-	Go        string  `json:"go"`
-	Target    *Target `json:"target,omitempty"` // from --admin
-}
-
-// Target is what the target's admin plane says of itself.
-type Target struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	Go      string `json:"go"`
-	Store   string `json:"store"`
-	Promise string `json:"promise"`
+	Host      string   `json:"host"`
+	OS        string   `json:"os"`
+	Kernel    string   `json:"kernel"`
+	CPU       string   `json:"cpu"`
+	Cores     int      `json:"cores"`
+	Memory    uint64   `json:"memory_bytes"`
+	OpenFiles uint64   `json:"open_files_limit"`
+	Go        string   `json:"go"`
+	Targets   []Target `json:"targets,omitempty"` // each node that --admin names
+	Target    *Target  `json:"target,omitempty"`  // schema 1: the one node; ReadRun moves it to Targets
 }
 
 // Verdict is what a run proves.
@@ -99,6 +95,7 @@ type Result struct {
 	Proof        Proof     `json:"proof"`
 	Generator    Generator `json:"generator"`
 	StorePromise string    `json:"store_promise"` // "" when --admin was not given
+	Warnings     []string  `json:"store_warnings,omitempty"`
 	Remarks      []string  `json:"remarks,omitempty"`
 	RunDir       string    `json:"run_dir"`
 }
@@ -192,7 +189,7 @@ type Proof struct {
 	WentBack     uint64    `json:"went_back"`
 	Gaps         uint64    `json:"gaps"`     // missing numbers that nothing explains
 	Burned       uint64    `json:"burned"`   // missing numbers that an unknown op explains
-	Declared     uint64    `json:"declared"` // missing numbers that the server declared burned
+	Declared     uint64    `json:"declared"` // missing numbers that the server declared skipped
 	BadAnswers   uint64    `json:"bad_answers"`
 	Exclusive    bool      `json:"exclusive"`
 	Linearizable *bool     `json:"linearizable"` // null when it can't be judged
@@ -257,4 +254,11 @@ func (r *Run) Check() error {
 		return fmt.Errorf("run.json has schema_version %d; this tmctl reads 1 to %d", r.Schema, Schema)
 	}
 	return nil
+}
+
+// upgrade brings a run of an older schema to this one's form.
+func (r *Run) upgrade() {
+	if e := &r.Environment; e.Target != nil {
+		e.Targets, e.Target = append([]Target{*e.Target}, e.Targets...), nil
+	}
 }

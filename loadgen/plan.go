@@ -3,7 +3,6 @@ package loadgen
 import (
 	"crypto/tls"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +65,7 @@ type Plan struct {
 	history.Plan
 	Objective SLO
 	to        Target
+	admins    []string    // URLs of the nodes' admin planes
 	tls       *tls.Config // nil for plain http
 }
 
@@ -85,6 +85,9 @@ func Prepare(spec history.Plan, base *tls.Config) (*Plan, error) {
 		p.IDs, p.Fresh = []string{id}, false
 	}
 	p.Target = p.to.String()
+	if p.admins, err = parseAdmins(spec.Admin); err != nil {
+		return nil, err
+	}
 	p.tls = p.to.tlsConfig(base)
 	if p.Objective, err = ParseSLO(spec.SLO); err != nil {
 		return nil, err
@@ -112,9 +115,6 @@ func (p *Plan) check() error {
 	}
 	if len(p.ConnectTo) > p.Connections || len(p.ConnectTo) > 256 {
 		return fmt.Errorf("%d connections can't be spread over %d addresses", p.Connections, len(p.ConnectTo))
-	}
-	if u, err := url.Parse(p.Admin); err != nil || u.User != nil {
-		return fmt.Errorf("admin: want a URL without a user, for example http://127.0.0.1:7018")
 	}
 	if p.Field == "" {
 		return fmt.Errorf("the field of the turno has no name")

@@ -24,6 +24,9 @@ func Conclude(p *Plan, o *Outcome, proof history.Proof) history.Result {
 		Steps: o.Steps, Proof: proof, Generator: generatorOf(p, o),
 	}
 	r.Verdict, r.ExitCode = weigh(o, &proof)
+	if o.lastLimit() == history.InvariantViolated && proof.Violations() == 0 {
+		r.Remarks = append(r.Remarks, "the run was ended by missing numbers that were declared skipped only later")
+	}
 	if o.Remarked > 0 {
 		r.Remarks = append(r.Remarks, "some numbers were written like 42.0 or 4.2e1; they count as integers, but other clients may refuse them")
 	}
@@ -43,7 +46,7 @@ func weigh(o *Outcome, proof *history.Proof) (history.Verdict, int) {
 	case last == history.TargetLost:
 		return history.SLOMissed, ExitSLOMissed
 	case proof.Ops < enoughOps, last == history.LimitGenerator, last == history.LimitHost, last == history.LimitSamples,
-		last == history.RunInterrupted:
+		last == history.RunInterrupted, last == history.InvariantViolated:
 		return history.Inconclusive, ExitInconclusive
 	case last != history.NoLimit:
 		return history.SLOMissed, ExitSLOMissed
@@ -56,7 +59,8 @@ func searchVerdict(m *history.MaxRate, proof *history.Proof) (history.Verdict, i
 	case m.Reason == history.NoPassInRange:
 		return history.SLOMissed, ExitSLOMissed
 	case proof.Ops < enoughOps, m.Pass == 0, m.Reason == history.LimitGenerator,
-		m.Reason == history.BudgetSpent, m.Reason == history.TargetLost, m.Reason == history.RunInterrupted:
+		m.Reason == history.BudgetSpent, m.Reason == history.TargetLost, m.Reason == history.RunInterrupted,
+		m.Reason == history.InvariantViolated:
 		return history.Inconclusive, ExitInconclusive
 	}
 	return history.Pass, ExitPass

@@ -24,13 +24,13 @@ func fixtureRun() *history.Run {
 	yes := true
 	plan := fixturePlan()
 	return &history.Run{
-		Schema: 1, Tool: "tmctl 0.1.0", Started: started, Finished: started.Add(118 * time.Second),
+		Schema: history.Schema, Tool: "tmctl 0.1.0", Started: started, Finished: started.Add(118 * time.Second),
 		Command: []string{"tmctl", "load", "--target", "http://127.0.0.1:7017/turno/{id}", "--admin", "http://127.0.0.1:7018"},
 		Plan:    plan, IDs: plan.IDs, Nodes: []string{"127.0.0.1:7017"},
 		Environment: history.Environment{
 			Host: "bench-1", OS: "linux/amd64", Kernel: "6.1.0-28-amd64", CPU: "AMD EPYC 7B13", Cores: 2, Memory: 8 << 30,
 			OpenFiles: 1 << 20, Go: "go1.26.1",
-			Target: &history.Target{Name: "n1", Version: "0.1.0", Go: "go1.26.1", Store: "memory", Promise: "volatile: starts again at 1"},
+			Targets: []history.Target{{Name: "n1", Version: "0.1.0", Go: "go1.26.1", Store: "memory", Promise: "volatile: starts again at 1"}},
 		},
 		Result: history.Result{
 			Verdict: history.Pass,
@@ -162,6 +162,27 @@ func fixtureClosedLoop() *history.Run {
 	s := step(history.Fixed, 45_180, 1.39, 2.6)
 	s.PlannedRate, s.Elapsed, s.Duration = 0, r.Plan.Duration, r.Plan.Duration
 	r.Steps, r.RunDir = []history.Step{s}, "runs/max"
+	return r
+}
+
+// fixtureDeclared met two nodes on one store that went back: they jumped, and say so.
+func fixtureDeclared() *history.Run {
+	r := fixtureRun()
+	r.Proof.Declared = 1_000_000
+	r.Proof.Remarks = []string{"1000000 numbers are missing that the server declares skipped: that nobody was given them is its word alone"}
+	r.Declared = []history.Range{{ID: "load-3f9a", First: 40_001, Last: 1_040_000}}
+	for i := range uint64(maxSkipped + 2) {
+		r.Declared = append(r.Declared, history.Range{ID: "load-3f9a", First: 1_500_001 + 2_000_000*i, Last: 2_500_000 + 2_000_000*i})
+	}
+	r.StorePromise, r.RunDir = "as its persistence: everysec, at most a second is lost", "runs/jumped"
+	r.Warnings = []string{"maxmemory-policy is allkeys-lru: counters may be evicted"}
+	r.Remarks = []string{"n2 (http://10.0.0.2:7018) was restarted during the run"}
+	n := history.Target{Admin: "http://10.0.0.1:7018", Name: "n1", Version: "0.1.0", Go: "go1.26.1", Store: "redis://10.0.0.9:6379/0", Promise: r.StorePromise,
+		Details: map[string]string{"appendonly": "yes", "appendfsync": "everysec", "role|replicas": "master"}, Warnings: r.Warnings,
+		Ledger: &history.Ledger{Issued: 1_052_200, Delivered: 1_052_166, Burned: 34}}
+	m := n
+	m.Name, m.Admin, m.Ledger = "n2", "http://10.0.0.2:7018", nil
+	r.Environment.Targets, r.Nodes = []history.Target{n, m}, []string{"10.0.0.1:7017", "10.0.0.2:7017"}
 	return r
 }
 

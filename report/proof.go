@@ -19,6 +19,11 @@ func (v runView) Proved() string {
 		return "Nothing wrong was found, but it can't be judged whether they were all right."
 	case !*p.Linearizable:
 		return "**No.** The history is not linearizable: no order of the requests explains the numbers they got."
+	case p.Declared > 0:
+		return "**Yes, but for what the server declares.** Every number was unique, and consecutive except for " + Count(p.Declared) +
+			" numbers that the server declares skipped, as one does whose store went back: that nobody was given them is its word alone. " +
+			"The history is linearizable: there is an order of all requests, true to the times at which they were sent and answered, in which each " +
+			"got the next number that was not skipped."
 	default:
 		return "**Yes.** Every number was unique and consecutive, and the history is linearizable: there is an order of all requests, " +
 			"true to the times at which they were sent and answered, in which each got exactly the next number."
@@ -31,6 +36,15 @@ func times(n uint64) string {
 	}
 	return Count(n) + " times"
 }
+
+// maxSkipped is how many declared ranges a reader gets to see.
+const maxSkipped = 10
+
+// Skipped are the first ranges that the server declared.
+func (v runView) Skipped() []history.Range { return v.Declared[:min(len(v.Declared), maxSkipped)] }
+
+// MoreSkipped is how many there are beside them.
+func (v runView) MoreSkipped() int { return len(v.Declared) - len(v.Skipped()) }
 
 // finding is a broken invariant with its requests named for a reader.
 type finding struct {

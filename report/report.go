@@ -43,5 +43,5 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"code": code, "cell": cell, "prose": prose, "shell": shell,
 	"rate": Rate, "duration": Duration, "percent": Percent, "ms": milliseconds,
 	"count": Count[uint64], "whole": Count[int], "perSecond": perSecond, "memory": gibibytes, "at": at, "known": known,
-	"digits": digits, "pct": func(share float64) float64 { return 100 * share },
+	"next": func(i int) int { return i + 1 }, "digits": digits, "pct": func(share float64) float64 { return 100 * share },
 }).ParseFS(templates.FS, "*.tmpl"))

@@ -43,6 +43,7 @@ var fixtures = []struct {
 	{"violated", fixtureViolated},
 	{"inconclusive", fixtureInconclusive},
 	{"closed_loop", fixtureClosedLoop},
+	{"declared", fixtureDeclared},
 	{"unfinished", fixtureUnfinished},
 }
 
