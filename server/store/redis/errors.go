@@ -3,6 +3,8 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"strings"
 
@@ -11,15 +13,33 @@ import (
 	"github.com/turnomatico/tmctl/server"
 )
 
+// words makes errors for people of those of Redis and the network. It is the password, which none of them holds.
+type words string
+
+// errLate says that an attempt was given up before it was answered.
+var errLate = errors.New("no answer in time")
+
 // fault is the error of an attempt that got no answer.
-func (c *client) fault(err error, sent bool) error {
-	if !sent || errors.Is(err, rueidis.ErrClosing) {
-		return fmt.Errorf("%w: %s", server.ErrUnavailable, c.words(err))
+func (w words) fault(a *attempt, err error) error {
+	_, refused := rueidis.IsRedisErr(err) // the greeting was: an error that answers a command is not here
+	op := &net.OpError{}
+	late := errors.Is(err, os.ErrDeadlineExceeded) && !(errors.As(err, &op) && op.Op == "dial")
+	switch ended := a.ctx.Err(); {
+	case a.sent && !refused && ended != nil:
+		return fmt.Errorf("%w: %w", errLate, ended)
+	case a.sent && !refused && late:
+		return fmt.Errorf("%w: %s", errLate, answerWithin)
+	case a.sent && !refused:
+		return fmt.Errorf("the answer was lost: %s", w.plain(err))
+	case ended != nil:
+		return fmt.Errorf("%w: %w", server.ErrUnavailable, ended)
+	case late:
+		return fmt.Errorf("%w: it accepts connections, but says nothing within %s", server.ErrUnavailable, answerWithin)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: it hung up at once: does it want TLS (rediss://)?", server.ErrUnavailable)
+	default:
+		return fmt.Errorf("%w: %s", server.ErrUnavailable, w.plain(err))
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w within %s", errLate, answerWithin)
-	}
-	return fmt.Errorf("no answer: %s", c.words(err))
 }
 
 // certain are the codes with which Redis itself refuses a command, so that it was not done; and what they mean for people.
@@ -41,30 +61,35 @@ var certain = map[string]string{
 }
 
 // refusal is the error for one that Redis, or something before it, answered.
-func (c *client) refusal(err error) error {
+func (w words) refusal(err error) error {
 	code, _, _ := strings.Cut(err.Error(), " ")
 	switch {
 	case code == "NOSCRIPT":
 		return server.ErrChanged
 	case certain[code] != "":
-		return fmt.Errorf("%w: %s", server.ErrUnavailable, c.words(err))
+		return fmt.Errorf("%w: %s", server.ErrUnavailable, w.plain(err))
 	default:
-		return fmt.Errorf("redis answered: %s", c.words(err))
+		return fmt.Errorf("redis answered: %s", w.plain(err))
 	}
 }
 
-// words are what an error says, without secrets, and in plain words where we have them.
-func (c *client) words(err error) string {
+// plain is what an error says, without secrets, and in plain words where we have them.
+func (w words) plain(err error) string {
 	text := err.Error()
 	// Redis quotes the arguments of a command that it does not know: of AUTH, too, where that was renamed.
 	text, _, _ = strings.Cut(text, ", with args beginning with")
 	text, _, _ = strings.Cut(text, " script: ") // Redis 7 appends where in the script it was
-	if c.secret != "" {
-		text = strings.ReplaceAll(text, c.secret, "•••")
+	if w != "" {
+		text = strings.ReplaceAll(text, string(w), "•••")
 	}
 	code, _, _ := strings.Cut(text, " ")
-	if plain := certain[code]; plain != "" {
-		text = plain + " (" + text + ")"
+	switch {
+	case certain[code] != "":
+		return certain[code] + " (" + text + ")"
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		return "it does not speak TLS: redis:// instead of rediss://"
+	case strings.Contains(text, "signed by unknown authority"):
+		return text + " (?cacert=FILE names one)"
 	}
 	return text
 }

@@ -2,12 +2,15 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/turnomatico/tmctl/server"
 )
 
 // facts are what a Redis says of itself. They do not change.
@@ -157,12 +160,12 @@ func (f *facts) replica() (master string, is bool) {
 }
 
 // unfit is why no node can work with this Redis.
-func (f *facts) unfit(name string) error {
+func (f *facts) unfit() error {
 	if master, is := f.replica(); is {
-		return fmt.Errorf("%s is a replica, which takes no writes: use its master, %s", name, master)
+		return fmt.Errorf("it is a replica, which takes no writes: use its master, %s", master)
 	}
 	if f.info["redis_mode"] == "cluster" {
-		return fmt.Errorf("%s is part of a cluster; a redis:// store is one Redis alone", name)
+		return errors.New("it is part of a cluster; a redis:// store is one Redis alone")
 	}
 	return nil
 }
@@ -178,26 +181,14 @@ func (f *facts) atLeastUp() time.Duration {
 
 // warn says what is dangerous, the worst first.
 func (f *facts) warn() (warnings []string) {
-	add := func(when bool, format string, args ...any) {
-		if when {
-			warnings = append(warnings, fmt.Sprintf(format, args...))
+	found := []server.Finding{f.eviction(), f.role(), f.disk(), f.copies(), f.version()}
+	if f.aof() != "yes" && f.config != nil { // what an append-only file may lose is in the promise
+		found = append(found, f.persistence())
+	}
+	for _, finding := range found {
+		if finding.Name != "" && finding.Level != server.OK {
+			warnings = append(warnings, strings.TrimSuffix(finding.Says+" → "+finding.Hint, " → "))
 		}
 	}
-	policy, master := f.policy(), ""
-	add(policy != "" && policy != "noeviction",
-		"maxmemory-policy %s: when memory is full Redis DELETES counters, and their numbers can be given again; CONFIG SET maxmemory-policy noeviction", policy)
-	master, is := f.replica()
-	add(is, "it is a replica of %s, which takes no writes", master)
-	add(f.config != nil && f.aof() == "no" && f.config["save"] == "", "no persistence: a restart begins at 1; CONFIG SET appendonly yes")
-	add(f.aof() == "no" && f.config["save"] != "", "snapshots only: a crash loses what came after the last; CONFIG SET appendonly yes")
-	add(f.aof() == "yes" && f.config["no-appendfsync-on-rewrite"] == "yes",
-		"no-appendfsync-on-rewrite yes: while the file is rewritten nothing is fsynced; CONFIG SET no-appendfsync-on-rewrite no")
-	for _, status := range []string{"aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"} {
-		add(f.info[status] != "" && f.info[status] != "ok", "%s is %s: look at Redis' log and its disk", status, f.info[status])
-	}
-	add(f.info["connected_slaves"] != "" && f.info["connected_slaves"] != "0",
-		"%s replicas follow asynchronously: one that is promoted can be behind", f.info["connected_slaves"])
-	major, err := strconv.Atoi(strings.Split(f.info["redis_version"], ".")[0])
-	add(err == nil && major < 7, "Redis %s passes scripts on to replicas, so that a failover is noticed later; use 7 or newer", f.info["redis_version"])
 	return warnings
 }

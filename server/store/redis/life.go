@@ -57,7 +57,7 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 		return nil, err
 	}
 	f := s.facts.Load()
-	if err := f.unfit(s.name); err != nil {
+	if err := f.unfit(); err != nil {
 		return nil, err
 	}
 	l := &life{node: s.node, nonce: s.nonceFor(f.run), run: f.run, replication: f.replication}
@@ -80,14 +80,14 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 	if l.sha, err = answers[0].ToString(); err != nil {
 		return nil, fmt.Errorf("load a script: %w", s.client.refusal(err))
 	}
-	epoch, err := answers[2].AsStrSlice()
-	if err != nil || len(epoch) != 3 {
-		return nil, fmt.Errorf("read %s: %w", s.epochKey(), s.client.refusal(err))
+	epoch, err := s.client.texts(answers[2], 3)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.epochKey(), err)
 	}
 	l.epoch = epoch[0]
 	m := &meeting{life: l}
 	if epoch[1] != "0" { // it was there
-		m.wait = max(s.grace-f.atLeastUp(), s.grace-sinceEpoch(epoch[0], epoch[2]))
+		m.wait = max(s.options.Grace-f.atLeastUp(), s.options.Grace-sinceEpoch(epoch[0], epoch[2]))
 	}
 	return m, nil
 }
@@ -128,12 +128,8 @@ func (s *Store) join(ctx context.Context) error {
 // enter waits, and then lets Reserve work, unless Redis changed meanwhile.
 func (s *Store) enter(ctx context.Context, l *life, wait time.Duration) error {
 	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.options.pause(ctx, wait); err != nil {
+			return err
 		}
 	}
 	if err := s.check(ctx, l); err != nil {
@@ -194,7 +190,7 @@ func (s *Store) Rejoin(ctx context.Context, marks []server.Mark, jump uint64) ([
 	if err != nil {
 		return back, fmt.Errorf("compare the counters of %s: %w", s.name, err)
 	}
-	wait := s.grace
+	wait := s.options.Grace
 	if m.life.same(s.last) {
 		wait = 0
 	}

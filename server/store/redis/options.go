@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,8 @@ import (
 type Options struct {
 	Password string        // the URL's; who has it from elsewhere sets it here
 	Grace    time.Duration // how long a node waits for others after the store has changed
+
+	pause func(context.Context, time.Duration) error // waits; tests have another
 
 	name          string // the URL without secrets
 	network, addr string // as of net.Dial
@@ -78,7 +81,7 @@ func Parse(rawURL string) (Options, error) {
 		}
 	}
 	o := Options{
-		Grace: DefaultGrace, tls: u.Scheme == schemeTLS, user: u.User.Username(), prefix: DefaultPrefix,
+		Grace: DefaultGrace, pause: pause, tls: u.Scheme == schemeTLS, user: u.User.Username(), prefix: DefaultPrefix,
 		ca: query.Get("cacert"), cert: query.Get("cert"), key: query.Get("key"),
 	}
 	o.Password, _ = u.User.Password()
@@ -151,4 +154,16 @@ func nameOf(u *url.URL) string {
 		}
 	}
 	return shown.String()
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -23,7 +23,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/turnomatico/tmctl/server"
 )
@@ -33,13 +32,13 @@ const slots = 4
 
 // Store is one node's handle on a Redis. Make one with [Open].
 type Store struct {
-	client *client
-	prefix string
-	maxIDs int
-	name   string
-	node   string // random; other handles have others
-	grace  time.Duration
-	log    *slog.Logger
+	client  *client
+	options Options
+	prefix  string
+	name    string
+	maxIDs  int
+	node    string // random; other handles have others
+	log     *slog.Logger
 
 	life  atomic.Pointer[life] // nil: Redis is not, or no longer, known to be what it was (Rejoin)
 	ids   atomic.Int64
@@ -71,7 +70,7 @@ func (o Options) Open(ctx context.Context, maxIDs int, log *slog.Logger) (*Store
 		return nil, err
 	}
 	if err := s.join(ctx); err != nil {
-		s.client.Close()
+		s.client.close()
 		return nil, err
 	}
 	return s, nil
@@ -85,7 +84,7 @@ func (o Options) Visit(ctx context.Context, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	if err := s.look(ctx); err != nil {
-		s.client.Close()
+		s.client.close()
 		return nil, err
 	}
 	return s, nil
@@ -96,7 +95,7 @@ func (o Options) visit(ctx context.Context, maxIDs int, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: c, prefix: o.prefix, maxIDs: maxIDs, name: o.name, node: rand.Text()[:16], grace: o.Grace, log: log}
+	s := &Store{client: c, options: o, prefix: o.prefix, name: o.name, maxIDs: maxIDs, node: rand.Text()[:16], log: log}
 	s.facts.Store(&facts{})
 	return s, nil
 }
@@ -116,6 +115,6 @@ func (s *Store) Info() server.Info {
 
 // Close implements [server.Store]. What was granted is in Redis already.
 func (s *Store) Close() error {
-	s.client.Close()
+	s.client.close()
 	return nil
 }

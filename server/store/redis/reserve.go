@@ -36,7 +36,7 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	for i := range call.Claims {
 		arg = arg.Arg(wanted(&call.Claims[i]))
 	}
-	answers, err := s.client.do(ctx, arg.Build())
+	answers, err := s.client.slots[call.Slot].do(ctx, arg.Build())
 	if err != nil {
 		return err
 	}
@@ -86,16 +86,13 @@ func (s *Store) settle(call *server.Call, answer string) error {
 	return nil
 }
 
-// settleClaim reads a line: the last number of the block, and behind a colon how many there were if it is less than asked.
-// Else a letter for the reason.
+// settleClaim reads a line: the last number before the block, or a letter for why there is none.
 func (s *Store) settleClaim(c *server.Claim, line string) error {
 	c.First, c.Granted, c.Err = 0, 0, nil
 	if line == "" {
 		return fmt.Errorf("redis answered nothing about %s", c.ID)
 	}
 	switch rest := line[1:]; line[0] {
-	case 'E':
-		c.Err = server.ErrExhausted
 	case 'I':
 		c.Err = server.ErrTooManyIDs
 	case 'S':
@@ -105,16 +102,15 @@ func (s *Store) settleClaim(c *server.Claim, line string) error {
 	case 'B', 'T', 'G':
 		c.Err = s.broken(c.ID, line[0], rest)
 	default:
-		last, granted, partial := strings.Cut(line, ":")
-		end, err := strconv.ParseUint(last, 10, 64)
-		n := min(c.N, api.MaxTurno)
-		if partial && err == nil {
-			n, err = strconv.ParseUint(granted, 10, 64)
-		}
-		if err != nil || n > end || end > api.MaxTurno {
+		last, err := strconv.ParseUint(line, 10, 64)
+		if err != nil || last > api.MaxTurno {
 			return fmt.Errorf("redis answered %q about %s", line, c.ID)
 		}
-		c.First, c.Granted = end-n+1, n
+		if last == api.MaxTurno {
+			c.Err = server.ErrExhausted
+			return nil
+		}
+		c.First, c.Granted = last+1, min(c.N, api.MaxTurno-last)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 -- Takes blocks of several counters in one step. The lines before these give prefix, maxIDs and alarm, and make the text
 -- unlike that of any other node and life (life.go).
 -- KEYS: epoch, record, counters…   ARGV: epoch, seq, numbers wanted of each (negative: the node has no mark of it)
-local find, sub, format = string.find, string.sub, string.format
+local find, sub = string.find, string.sub
 local MAX, CHUNK = 9007199254740991, 1000
 local ids, stopped = prefix .. '#ids', prefix .. '#stopped'
 
@@ -46,7 +46,7 @@ for i = 3, #KEYS do
       -- Numbers of it were given, and it is gone: deleted or evicted. Who has a mark calls all nodes to their marks.
       if want > 0 then
         local now = redis.call('TIME')
-        redis.call('SET', KEYS[1], format('%s@%.0f', alarm, now[1] * 1000 + now[2] / 1000))
+        redis.call('SET', KEYS[1], string.format('%s@%.0f', alarm, now[1] * 1000 + now[2] / 1000))
         return 'changed'
       end
       code = 'G'
@@ -60,19 +60,11 @@ for i = 3, #KEYS do
       end
     end
   end
-  if not code then
-    want = math.abs(want)
-    if last >= MAX then
-      code = 'E'
-    else
-      local text, pair = format('%.0f', math.min(last + want, MAX)), #sets
-      code = text
-      if last + want > MAX then code = format('%s:%.0f', text, MAX - last) end
-      sets[pair + 1], sets[pair + 2] = key, text
-      of[#of + 1] = i - 2
-    end
+  out[i - 2] = code or value or '0' -- what came before the block: the node knows how many it wanted
+  if not code and last < MAX then
+    sets[#sets + 1], sets[#sets + 2] = key, math.min(last + math.abs(want), MAX) -- exact: Redis prints it with 17 digits
+    of[#of + 1] = i - 2
   end
-  out[i - 2] = code
 end
 
 -- Then all that is written: the counters and the record of this call in one command, which Redis does as a whole or not at
