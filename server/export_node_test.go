@@ -132,3 +132,6 @@ func (d *Delivery) Write(b string, number bool) uint64 {
 	d.d.written([]byte(b), number)
 	return d.d.delivered.Load()
 }
+
+// Answered is how many answers hand out a number.
+func (s *Server) Answered() uint64 { return s.metrics.issued() }
