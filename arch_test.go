@@ -29,6 +29,8 @@ var rooms = []room{
 		why: "it drives servers in any language, so of ours it may know the contract only; cmd joins it with the proof"},
 	{path: "loadgen/targettest", may: "history server/api", why: "odd and broken servers that tests of loadgen and cmd meet"},
 	{path: "bench", may: "history server server/api", why: "a program of its own: it measures the binary from outside, and knows what it prints"},
+	{path: "faults", inTests: "history server server/api server/store/redistest",
+		why: "tests only: it knows the binary from outside, by what it prints, and nobody imports it"},
 	{path: "report", may: "history templates", why: "it formats what run.json says; it neither makes nor judges runs"},
 }
 

@@ -1,0 +1,51 @@
+//go:build linux
+
+package faults
+
+import (
+	"net/url"
+
+	"github.com/turnomatico/tmctl/server/store/redistest"
+)
+
+// store is a kind of store, as the document names it.
+type store struct {
+	name  string
+	nodes []int                        // a row is played with each of these, unless it says otherwise
+	open  func(*scene)                 // starts what the row needs
+	url   func(s *scene, i int) string // of node i
+}
+
+var (
+	memory = &store{name: "memory", nodes: []int{1}, open: func(*scene) {}, url: func(*scene, int) string { return "memory" }}
+	file   = &store{
+		name: "file", nodes: []int{1},
+		open: func(s *scene) {
+			if s.dir == "" {
+				s.dir = s.TempDir()
+			}
+		},
+		url: func(s *scene, _ int) string { return "file:" + s.dir },
+	}
+
+	always   = redisStore("redis, fsync always", "always")
+	everysec = redisStore("redis, fsync everysec", "everysec")
+	volatile = redisStore("redis, no persistence", "")
+)
+
+// redisStore is a redis-server of the row's own, with a password that no log may show.
+func redisStore(name, fsync string) *store {
+	return &store{
+		name: name, nodes: []int{1, 3},
+		open: func(s *scene) {
+			s.redis = redistest.Start(s.T, redistest.Options{Dir: s.dir, Password: secret, Fsync: fsync})
+		},
+		url: func(s *scene, i int) string {
+			addr := s.redis.Addr()
+			if i < len(s.links) {
+				addr = s.links[i].addr
+			}
+			return (&url.URL{Scheme: "redis", User: url.UserPassword("", secret), Host: addr}).String()
+		},
+	}
+}
