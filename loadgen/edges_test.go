@@ -279,3 +279,28 @@ func TestExpiredBeforeRedial(t *testing.T) {
 	}
 	c.close()
 }
+
+// Requests that hang together time out together, however many they are.
+func TestManyExpireAtOnce(t *testing.T) {
+	_, s := prep(t, rawServer(t, func(uint64) time.Duration { return -1 }), func(h *history.Plan) { h.Connections, h.Timeout = 50, time.Second })
+	r, err := newRunner(s.plan, s.addrs, &nullSink{}, logWatcher{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.conns {
+		c.begin()
+	}
+	r.epoch = r.epoch.Add(-2 * time.Second) // two seconds later
+	if err := r.sweep(new(step)); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range r.conns {
+		if c.expired != history.TimedOut {
+			t.Fatalf("connection %d is not timed out in the first sweep after its time", i)
+		}
+	}
+}

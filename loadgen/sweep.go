@@ -27,11 +27,12 @@ const (
 // Why that holds: a connection stamps a call under its lock, and from then on the sweep sees it in flight. One that was
 // not in flight when its lock was held will stamp its next call after that, so after the time taken here first.
 func (r *runner) sweep(s *step) error {
-	watermark := r.now()
+	now := r.now()
+	watermark := now
 	r.batch.Ops, r.batch.Answers, r.lags = r.batch.Ops[:0], r.batch.Answers[:0], r.lags[:0]
 	for _, c := range r.conns {
 		c.mu.Lock()
-		c.expire(watermark-r.plan.Timeout, history.TimedOut)
+		c.expire(now-r.plan.Timeout, history.TimedOut)
 		if r.cutOff != 0 {
 			c.expire(r.cutOff, history.Interrupted)
 		}
