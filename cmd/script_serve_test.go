@@ -44,6 +44,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	req, err := http.NewRequest(args[0], args[1], nil)
 	ts.Check(err)
+	req.Close = true // a server that stops shall not wait for us
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		if !neg {

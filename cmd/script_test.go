@@ -3,7 +3,9 @@ package cmd
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -28,9 +30,11 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"record": recordRun, "waitfor": waitFor, "servergone": serverGone,
-			"listening": listening, "request": request, "exitcode": exitCode},
+			"listening": listening, "request": request, "exitcode": exitCode, "redis": redisCommand},
+		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
+			useRedis(e)
 			srv, err := targettest.Listen(targettest.Named("plain")) // a right turn server, for whoever wants one
 			if err != nil {
 				return err
@@ -40,6 +44,14 @@ func TestScripts(t *testing.T) {
 			return occupy(e)
 		},
 	})
+}
+
+// condition is what a script may ask besides testscript's own: [mounts] is that file systems can be mounted in a namespace.
+func condition(name string) (bool, error) {
+	if name != "mounts" {
+		return false, fmt.Errorf("no such condition")
+	}
+	return exec.Command("unshare", "--mount", "mount", "-t", "tmpfs", "none", "/tmp").Run() == nil, nil
 }
 
 // waitFor is the script command `waitfor FILE [TEXT]`: it waits until the file is there, and holds the text.

@@ -3,12 +3,14 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/turnomatico/tmctl/report"
 	"github.com/turnomatico/tmctl/server"
 )
 
@@ -29,11 +31,24 @@ func newServe(env *Env) *cobra.Command {
 GET http://127.0.0.1:7017/turno/grupo1 → {"id":"grupo1","turno":42}. Prefer POST: proxies and clients may repeat a GET
 unasked, and each repetition takes a number.
 
+--store says where the counters are, and so what lasts:
+
+  memory              to try it: they start again at 1 after a restart
+  redis://localhost   several nodes share one Redis (apt install redis-server); what lasts is as Redis is configured
+  rediss://USER:PASSWORD@HOST:6380/0?cacert=FILE   a managed Redis, with TLS
+
+What the store promises is logged at the start, and what is dangerous about it. A password
+is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.
+
+A store can go back: restored from a backup, emptied, failed over to a replica that was behind. A node that notices gives
+no number twice. With --on-rollback stop the ids concerned are refused until someone moves their counters forward (tmctl
+counters set); with jump they go on by themselves, and the numbers skipped are declared in /v1/snapshot.
+
 The admin plane is a listener of its own: /healthz, /readyz, /metrics, /v1/snapshot, /v1/counters/{id}, /debug/pprof.
 
 ^C or SIGTERM stops in order, so that no request fails: /readyz fails, balancers get --drain to notice (if any asks),
 every answer closes its connection, what is in flight is finished. A second ^C forces.`,
-		Example: "  tmctl serve\n  tmctl serve --addr :7017 --admin 127.0.0.1:0 --log-format json",
+		Example: "  tmctl serve\n  tmctl serve --store redis://localhost --on-rollback jump\n  tmctl serve --addr :7017 --admin 127.0.0.1:0 --log-format json",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {
@@ -50,7 +65,8 @@ func (o *serveOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.Addr, "addr", o.Addr, "serve turnos on this `host:port`; port 0 takes a free one")
 	f.StringVar(&o.Admin, "admin", o.Admin, "serve the admin plane on this `host:port`; empty for none")
-	f.StringVar(&o.store, "store", server.DefaultStore, "keep the counters in this `store`: "+storeNames)
+	f.StringVar(&o.store, "store", server.DefaultStore, "`URL` of the store that keeps the counters: "+storeNames)
+	choiceFlag(c, &o.OnRollback, "on-rollback", server.OnRollbacks, fmt.Sprintf("when the store has gone back: refuse the id until its counter is moved forward (stop), or go on %s numbers further (jump)", report.Count(server.JumpMargin)))
 	f.IntVar(&o.maxIDs, "max-ids", server.DefaultMaxIDs, "refuse new ids above this many")
 	f.IntVar(&o.MaxInFlight, "max-inflight", o.MaxInFlight, "shed requests when this many wait for the store")
 	f.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "give the store this long to answer")
@@ -70,12 +86,16 @@ func (o *serveOptions) validate() error {
 }
 
 func (o *serveOptions) run(ctx context.Context, env *Env) error {
-	store, err := openStore(o.store, o.maxIDs)
+	o.Version, o.PID = build().Version, os.Getpid()
+	o.Log = newLog(env, o.logFormat)
+	// A store that can't be opened ends serve at once: whoever starts it, starts it again, and meanwhile sees why.
+	store, err := openStore(ctx, o.store, o.maxIDs, o.Log)
 	if err != nil {
 		return err
 	}
-	o.Version, o.PID = build().Version, os.Getpid()
-	o.Log = newLog(env, o.logFormat)
+	for _, w := range store.Info().Warnings {
+		o.Log.Warn("store warning", "says", w)
+	}
 	s, err := server.Listen(ctx, o.Config, store)
 	if err != nil {
 		return errors.Join(listenHint(err), store.Close())

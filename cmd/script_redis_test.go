@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/turnomatico/tmctl/server/store/redistest"
+)
+
+// redisServers are the servers that a script has started: the last one is what `redis` commands are for.
+type redisServers struct {
+	t    testing.TB
+	last *redistest.Server
+}
+
+// redisKey is where a script keeps its redisServers.
+type redisKey struct{}
+
+// useRedis lets a script start servers, which end with it.
+func useRedis(e *testscript.Env) {
+	t, ok := e.T().(testing.TB) // it wraps a *testing.T
+	if !ok {
+		panic("testscript runs a script without a testing.TB")
+	}
+	e.Values[redisKey{}] = &redisServers{t: t}
+}
+
+// redisCommand is the script command `redis start [OPTION…]`, `redis stop` or `redis do COMMAND…`. start takes the options
+// tls, clientcerts, unix, password=P, fsync=F and config=LINE, and sets $REDIS to the URL and $REDIS_ADDR to the address. do prints the answer. Without
+// redis-server the script is skipped, but in CI it fails.
+func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value(redisKey{}).(*redisServers)
+	switch {
+	case neg || len(args) == 0:
+		ts.Fatalf("usage: redis start|stop|do …")
+	case args[0] == "start":
+		r.last = redistest.Start(r.t, redisOptions(ts, args[1:]))
+		ts.Setenv("REDIS", r.last.URL())
+		ts.Setenv("REDIS_ADDR", r.last.Addr())
+	case r.last == nil:
+		ts.Fatalf("redis %s before redis start", args[0])
+	case args[0] == "stop":
+		r.last.Stop()
+	case args[0] == "do" && len(args) > 1:
+		fmt.Fprintln(ts.Stdout(), r.last.Do(args[1:]...))
+	default:
+		ts.Fatalf("usage: redis start|stop|do …")
+	}
+}
+
+func redisOptions(ts *testscript.TestScript, args []string) (o redistest.Options) {
+	for _, arg := range args {
+		switch name, value, _ := strings.Cut(arg, "="); name {
+		case "tls":
+			o.TLS = true
+		case "clientcerts":
+			o.ClientCerts = true
+		case "unix":
+			o.Unix = true
+		case "password":
+			o.Password = value
+		case "fsync":
+			o.Fsync = value
+		case "config":
+			o.Config = append(o.Config, value)
+		default:
+			ts.Fatalf("redis start %s: no such option", arg)
+		}
+	}
+	return o
+}
