@@ -47,6 +47,7 @@ var owners = []owner{
 	{module: "github.com/HdrHistogram/hdrhistogram-go", by: "history", why: "history.Histogram is the one form of a distribution"},
 	{module: "github.com/klauspost/compress", by: "history", why: "compression is a matter of the file format"},
 	{module: "github.com/redis/rueidis", by: "server/store/redis", why: "the one client of Redis: it never repeats a write by itself"},
+	{module: "go.etcd.io/bbolt", by: "server/store/file", why: "the file's form, and how it survives a crash, are the matter of one store"},
 	{module: "github.com/Shopify/toxiproxy/v2", why: "cuts and delays connections on demand"},
 	{module: "github.com/rs/zerolog", why: "toxiproxy wants a logger of it"},
 	{module: "github.com/anishathalye/porcupine", why: "the oracle that our checker is compared with"},
@@ -58,8 +59,8 @@ var owners = []owner{
 
 // imports of the standard library that need a reason.
 var restricted = []owner{
-	{module: "os", by: "bench cmd history journal loadgen server/store/redis .",
-		why: "the process belongs to cmd.Env; history and journal own files, loadgen describes the host, redis reads certificates"},
+	{module: "os", by: "bench cmd history journal loadgen server/store/file server/store/redis .",
+		why: "the process belongs to cmd.Env; history, journal and the file store own files, loadgen describes the host, redis reads certificates"},
 	{module: "os/signal", by: "bench cmd", why: "signals become a context once, in cmd.Main"},
 	{module: "os/exec", by: "bench cmd", why: "demo starts serve as a child, bench what it measures; nobody else starts processes"},
 	{module: "flag", by: "bench", why: "tmctl's flags are cobra's, in cmd"},

@@ -1,0 +1,242 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/api"
+)
+
+// job is what the writer is asked to do.
+type job struct {
+	do   func() error
+	err  error         // what do returned; read it after done
+	done chan struct{} // closed then
+}
+
+// slot remembers the last call, for one who asks again. One process has the directory, so that memory is enough: after a
+// restart nobody asks who waited for the process before.
+type slot struct {
+	mu     sync.Mutex
+	seq    uint64
+	claims []server.Claim // the writer's until job is done
+	job    *job
+}
+
+// Reserve implements [server.Store]. It returns when ctx ends, also while the disk hangs; the transaction goes on then, and
+// who makes the call again waits for it and is given what it took.
+func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
+	sl := &s.slot
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	switch {
+	case call.Seq < sl.seq:
+		return fmt.Errorf("%w: call %d is older than %d", server.ErrUnavailable, call.Seq, sl.seq)
+	case call.Seq > sl.seq || sl.tookNothing():
+		if err := s.begin(ctx, call); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-sl.job.done:
+	case <-ctx.Done():
+		if !sl.job.over() {
+			return fmt.Errorf("the disk has not answered: %w", ctx.Err())
+		}
+	}
+	copy(call.Claims, sl.claims)
+	return sl.job.err
+}
+
+func (j *job) over() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// tookNothing reports whether the last call is over, and can be made anew.
+func (sl *slot) tookNothing() bool {
+	return sl.job.over() && errors.Is(sl.job.err, server.ErrUnavailable)
+}
+
+// begin hands a new call to the writer.
+func (s *Store) begin(ctx context.Context, call *server.Call) error {
+	claims := slices.Clone(call.Claims) // the caller has his back when ctx ends
+	j, err := s.ask(ctx, func() error { return s.reserve(claims) })
+	if err != nil {
+		return err
+	}
+	s.slot.seq, s.slot.claims, s.slot.job = call.Seq, claims, j
+	return nil
+}
+
+// ask hands the writer a job, when it is done with the one before. After an error it was not.
+func (s *Store) ask(ctx context.Context, do func() error) (*job, error) {
+	if why := s.stopped.Load(); why != nil {
+		return nil, why.err
+	}
+	j := &job{do: do, done: make(chan struct{})}
+	if ctx.Err() == nil {
+		select {
+		case s.jobs <- j:
+			return j, nil
+		case <-ctx.Done():
+		}
+	}
+	return nil, fmt.Errorf("%w: %w before the transaction began", server.ErrUnavailable, ctx.Err())
+}
+
+// write is the writer.
+func (s *Store) write() {
+	defer close(s.written)
+	debug.SetPanicOnFault(true) // bbolt reads through a memory map: a page that the disk can't read faults
+	for j := range s.jobs {
+		j.err = j.do()
+		close(j.done)
+	}
+}
+
+// reserve settles claims in one transaction.
+func (s *Store) reserve(claims []server.Claim) error {
+	err := s.attempt(claims, nil)
+	if err == nil || !errors.Is(err, server.ErrUnavailable) || s.stopped.Load() != nil {
+		return err
+	}
+	// The disk is full, most likely. Ids that are in the file already need no room, and shall not suffer from new ones.
+	fresh := 0
+	for i := range claims {
+		if s.counters[claims[i].ID] == nil {
+			fresh++
+		}
+	}
+	if fresh == 0 || fresh == len(claims) {
+		return err
+	}
+	return s.attempt(claims, err)
+}
+
+// attempt settles claims; if noNew is set, new ids are refused with it.
+func (s *Store) attempt(claims []server.Claim, noNew error) error {
+	d := s.draft()
+	for i := range claims {
+		cl := &claims[i]
+		cl.First, cl.Granted = 0, 0
+		c, err := d.counter(cl.ID, noNew)
+		if err == nil {
+			cl.First, cl.Granted, err = d.take(cl.ID, c, cl.N)
+		}
+		cl.Err = err
+	}
+	return s.commit(d)
+}
+
+// draft is what a transaction will change. Nothing of it is seen before it is on disk.
+type draft struct {
+	s       *Store
+	moved   []*counter
+	fresh   map[string]*counter
+	sheets  map[int][]byte // with the changes, by number
+	touched []int          // the numbers, in order of their first change
+}
+
+func (s *Store) draft() *draft {
+	return &draft{s: s, fresh: map[string]*counter{}, sheets: map[int][]byte{}}
+}
+
+// counter returns id's, which it makes if it may.
+func (d *draft) counter(id string, noNew error) (*counter, error) {
+	c := d.s.counters[id]
+	if c == nil {
+		c = d.fresh[id]
+	}
+	switch {
+	case c != nil && c.broken:
+		return nil, d.s.brokenError(id)
+	case c != nil:
+		return c, nil
+	case len(d.s.counters)+len(d.fresh) >= d.s.maxIDs:
+		return nil, server.ErrTooManyIDs
+	case noNew != nil:
+		return nil, noNew
+	}
+	c = &counter{place: d.s.places + len(d.fresh)}
+	d.fresh[id] = c
+	return c, nil
+}
+
+// take takes up to n numbers.
+func (d *draft) take(id string, c *counter, n uint64) (first, granted uint64, err error) {
+	if c.next >= api.MaxTurno {
+		return 0, 0, server.ErrExhausted
+	}
+	first, granted = c.next+1, min(n, api.MaxTurno-c.next)
+	d.move(id, c, c.next+granted)
+	return first, granted, nil
+}
+
+// move sets a counter.
+func (d *draft) move(id string, c *counter, last uint64) {
+	i := c.place / perSheet
+	sheet := d.sheets[i]
+	if sheet == nil {
+		sheet = d.s.blank()
+		if i < len(d.s.sheets) {
+			copy(sheet, d.s.sheets[i])
+		}
+		d.sheets[i] = sheet
+		d.touched = append(d.touched, i)
+	}
+	writeCell(cell(sheet, c.place), id, last)
+	c.next = last
+	d.moved = append(d.moved, c)
+}
+
+// blank returns an empty sheet.
+func (s *Store) blank() []byte {
+	last := len(s.spare) - 1
+	if last < 0 {
+		return make([]byte, sheetSize)
+	}
+	sheet := s.spare[last]
+	s.spare = s.spare[:last]
+	clear(sheet)
+	return sheet
+}
+
+// publish lets everyone see what is on disk now.
+func (d *draft) publish() {
+	s := d.s
+	for _, i := range d.touched {
+		if i == len(s.sheets) {
+			s.sheets = append(s.sheets, nil)
+		} else {
+			s.spare = append(s.spare, s.sheets[i])
+		}
+		s.sheets[i] = d.sheets[i]
+	}
+	s.places += len(d.fresh)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, c := range d.fresh {
+		s.counters[id] = c
+	}
+	for _, c := range d.moved {
+		c.last.Store(c.next)
+		c.broken = false
+	}
+}
+
+// drop forgets the draft.
+func (d *draft) drop() {
+	for _, c := range d.moved {
+		c.next = c.last.Load()
+	}
+}
