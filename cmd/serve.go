@@ -34,10 +34,11 @@ unasked, and each repetition takes a number.
 --store says where the counters are, and so what lasts:
 
   memory              to try it: they start again at 1 after a restart
+  file:DIR            one node, nothing to install: a number is on disk before it is answered
   redis://localhost   several nodes share one Redis (apt install redis-server); what lasts is as Redis is configured
   rediss://USER:PASSWORD@HOST:6380/0?cacert=FILE   a managed Redis, with TLS
 
-What the store promises is logged at the start, and what is dangerous about it. A password
+What the store promises is logged at the start, and what is dangerous about it: tmctl doctor tries it before. A password
 is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.
 
 A store can go back: restored from a backup, emptied, failed over to a replica that was behind. A node that notices gives
@@ -48,7 +49,7 @@ The admin plane is a listener of its own: /healthz, /readyz, /metrics, /v1/snaps
 
 ^C or SIGTERM stops in order, so that no request fails: /readyz fails, balancers get --drain to notice (if any asks),
 every answer closes its connection, what is in flight is finished. A second ^C forces.`,
-		Example: "  tmctl serve\n  tmctl serve --store redis://localhost --on-rollback jump\n  tmctl serve --addr :7017 --admin 127.0.0.1:0 --log-format json",
+		Example: "  tmctl serve\n  tmctl serve --store file:/var/lib/turnos\n  tmctl serve --store redis://localhost --on-rollback jump\n  tmctl serve --addr :7017 --admin 127.0.0.1:0 --log-format json",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {

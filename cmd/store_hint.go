@@ -1,12 +1,26 @@
 package cmd
 
 import (
+	"errors"
 	"net/url"
 	"strings"
+
+	"github.com/turnomatico/tmctl/server/store/file"
 )
+
+// hintOf is what a person is told to do about err; empty when nothing.
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.hint
+	}
+	return ""
+}
 
 // storeHint says what to do about a store that can't be opened.
 func storeHint(rawURL string, err error) string {
+	if e, ok := errors.AsType[*file.OpenError](err); ok {
+		return e.Hint
+	}
 	if u, e := url.Parse(rawURL); e == nil && strings.HasPrefix(u.Scheme, "redis") {
 		return redisHint(u, err.Error())
 	}
