@@ -32,6 +32,8 @@ Every flag can also be set in the environment: serve's --max-ids is TMCTL_SERVE_
 	root.AddCommand(
 		newDemo(env),
 		newServe(env),
+		newDoctor(env),
+		newCounters(env),
 		newLoad(env),
 		newCheck(env),
 		newReport(env),
@@ -48,7 +50,7 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "see tmctl --help"
+	hint := "see " + c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
@@ -59,7 +61,7 @@ func unknownCommand(c *cobra.Command, args []string) error {
 func setFromEnv(c *cobra.Command, env *Env) error {
 	var failed error
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		key := flagEnv(c.CommandPath(), f.Name)
+		key := flagEnv(ownerOf(c, f).CommandPath(), f.Name)
 		v := env.Getenv(key)
 		if f.Changed || v == "" || failed != nil {
 			return
@@ -69,6 +71,16 @@ func setFromEnv(c *cobra.Command, env *Env) error {
 		}
 	})
 	return failed
+}
+
+// ownerOf is the command that has the flag: c, or the one above it that lends the flag to all of its commands.
+func ownerOf(c *cobra.Command, f *pflag.Flag) *cobra.Command {
+	for above := c; above != nil; above = above.Parent() {
+		if above.PersistentFlags().Lookup(f.Name) == f {
+			return above
+		}
+	}
+	return c
 }
 
 // noArgs refuses positional arguments with the hint that a person needs.
