@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,7 +22,7 @@ func recordRun(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(history.CreateDir(dir))
 	run := &history.Run{Schema: history.Schema, Tool: "tmctl test", IDs: []string{"grupo1"}, Nodes: []string{"127.0.0.1:7017"},
 		Plan: history.Plan{Fresh: true, Exclusive: what != "shared", Record: "full"}}
-	if what == "declared" || what == "declared-short" {
+	if strings.HasPrefix(what, "declared") {
 		run.Declared = []history.Range{{ID: "grupo1", First: 151, Last: 1_000_150}}
 	}
 	b := rightBatch(200)
@@ -61,7 +62,7 @@ func spoil(b *history.Batch, what string) {
 		o.Turno = b.Ops[100].Turno
 	case "gap":
 		b.Ops = append(b.Ops[:150], b.Ops[151:]...)
-	case "declared", "declared-short":
+	case "declared", "declared-short", "declared-later":
 		by := uint64(1_000_000)
 		if what == "declared-short" {
 			by++
