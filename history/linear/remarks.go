@@ -36,7 +36,7 @@ func (c *Checker) declaredRemarks(say func(when bool, format string, args ...any
 	t := &c.tally
 	n := t.missing[declared]
 	say(n > 0, "%d numbers are missing that the server declares skipped: that nobody was given them is its word alone", n)
-	say(given > 0 && !t.stale, "%d numbers were given although the server declares them skipped", given)
+	say(given > 0 && !t.stale, "%d numbers were given although the server declares them skipped: perhaps by a node that another one did not know of", given)
 	say(c.refused, "the server declares more than %d ranges of skipped numbers: the others count as missing", maxSpans)
 	say(t.stale, "numbers were declared skipped so late that it is not known any more which of the missing ones they are")
 }
