@@ -37,6 +37,7 @@ type want struct {
 	known    bool   // no request is left without knowing whether a number was consumed
 	stops    bool   // the id is refused until its counter is set
 	declares bool   // numbers are skipped, and declared
+	lossy    bool   // that may be, or not
 	ends     bool   // the last number is given, and then none
 	also     string // what the row's own checks show besides
 }
@@ -58,6 +59,7 @@ func (w want) String() string {
 	}{
 		{w.stops, "the id stops until `tmctl counters set`"},
 		{w.declares, "numbers are skipped and `declared`; goes on"},
+		{w.lossy, "numbers that Redis answered for before it wrote them are noticed, others skipped and `declared`"},
 		{w.ends, "the last number is given once, then 409 `exhausted`"},
 		{w.known, "nothing `unknown`"},
 		{w.also != "", w.also},

@@ -70,7 +70,7 @@ func startLoad(t *testing.T, p plan, addrs, admins []string) *load {
 	if len(admins) > 0 {
 		args = append(args, "--admin", "http://"+strings.Join(admins, ",http://"))
 	}
-	l.process = start(t, "tmctl load", args...)
+	l.process = start(t, "tmctl load", nil, args...)
 	return l
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // mutants lists them. Each stands for a rule of the batcher or of a store; fenceOff is also a control in the table itself.
-var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, earlyAnswer, fenceOff, lostEntry}
+var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, noRecord, earlyAnswer, lateCommit, fenceOff, lostEntry}
 
 var fenceOff = &mutant{
 	name: "fence off", does: "takes no notice of a store that went back: nobody compares marks",
@@ -74,6 +74,28 @@ var blindRetry = &mutant{
 	name: "blind retry", does: "repeats a call whose answer was lost as a new one, without its token",
 	row: "link cut after the command", store: everysec, nodes: 1, convicts: byProof,
 	edits: []edit{{"server/call.go", "			lost = err\n", "			lost = err\n			s.call.Seq++\n"}},
+}
+
+var noRecord = &mutant{
+	name: "token without a record", does: "the Redis script takes a new block when it is asked again for one that it gave",
+	row: "link cut after the command", store: everysec, nodes: 1, convicts: byProof,
+	edits: []edit{{"server/store/redis/reserve.lua", "  if last == tonumber(seq) then return sub(record, at + 1) end\n", ""}},
+}
+
+var lateCommit = &mutant{
+	name: "answer before commit", does: "the file store answers when a transaction has been made, and writes it to disk with the next one",
+	row: "node killed", store: file, nodes: 1, convicts: byProof,
+	edits: []edit{
+		{"server/store/file/file.go", "type Store struct {\n", "type Store struct {\n	late func(*bbolt.Tx) error\n"},
+		{"server/store/file/commit.go", "	err := s.transact(d.put)\n	if err == nil {\n		d.publish()\n", `	d.publish()
+	var err error
+	if s.late != nil {
+		err = s.transact(s.late)
+	}
+	s.late = d.put
+	if err == nil {
+`},
+	},
 }
 
 var earlyAnswer = &mutant{

@@ -27,6 +27,7 @@ type node struct {
 	t           *testing.T
 	name        string
 	binary      string
+	store       string // URL, perhaps with a password: so it goes into the environment
 	args        []string
 	openFiles   int // ulimit -n; 0: as it is
 	addr, admin string
@@ -77,7 +78,7 @@ func (n *node) launch() *process {
 	if n.openFiles > 0 {
 		argv = append([]string{"prlimit", "--nofile=" + strconv.Itoa(n.openFiles)}, argv...)
 	}
-	n.life = start(n.t, n.name, argv...)
+	n.life = start(n.t, n.name, []string{"TMCTL_SERVE_STORE=" + n.store}, argv...)
 	n.logs = append(n.logs, n.life)
 	return n.life
 }

@@ -2,7 +2,10 @@
 
 package faults
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // killNode kills the first node, once.
 func killNode(s *scene) {
@@ -10,8 +13,13 @@ func killNode(s *scene) {
 	s.nodes[0].start()
 }
 
+var justStarted = regexp.MustCompile(`uptime_in_seconds:[01]\b`)
+
 // killNodes kills one node after the other, and each of them again.
 func killNodes(s *scene) {
+	if s.redis != nil { // a node that meets a Redis which has just started waits for others, and load gives a single one up
+		s.until("redis has run for 2 s", func() bool { return !justStarted.MatchString(s.redis.Do("INFO", "server")) })
+	}
 	for i := range max(3, len(s.nodes)) {
 		n := s.nodes[i%len(s.nodes)]
 		n.kill()

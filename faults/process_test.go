@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
@@ -52,10 +53,11 @@ var forks = sync.OnceValue(func() chan<- func() {
 	return c
 })
 
-// start starts a program.
-func start(t *testing.T, name string, argv ...string) *process {
+// start starts a program, with more in its environment than we have; env may be nil.
+func start(t *testing.T, name string, env []string, argv ...string) *process {
 	t.Helper()
 	p := &process{name: name, cmd: exec.Command(argv[0], argv[1:]...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -102,7 +104,7 @@ func (p *process) exit(t *testing.T, within time.Duration) int {
 // run runs a program to its end.
 func run(t *testing.T, name string, argv ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	p := start(t, name, argv...)
+	p := start(t, name, nil, argv...)
 	code = p.exit(t, time.Minute)
 	return p.stdout.String(), p.stderr.String(), code
 }

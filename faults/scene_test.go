@@ -91,8 +91,10 @@ var errEnded = errors.New("the load has ended")
 
 // node is the row's i-th.
 func (s *scene) node(i int) *node {
-	args := append([]string{"--store", s.store.url(s, i), "--drain", "0s"}, s.fault.args...)
-	return &node{t: s.T, name: fmt.Sprintf("node %d", i+1), binary: binary(s.T, s.mutant), args: args, openFiles: s.fault.openFiles}
+	return &node{
+		t: s.T, name: fmt.Sprintf("node %d", i+1), binary: binary(s.T, s.mutant), store: s.store.url(s, i),
+		args: append([]string{"--drain", "0s"}, s.fault.args...), openFiles: s.fault.openFiles,
+	}
 }
 
 // waits is how long anything may take that must happen.

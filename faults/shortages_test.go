@@ -16,8 +16,8 @@ import (
 // diskSize is the room that a store has in a row about full disks.
 const diskSize = "16m"
 
-// manyIDs has the store's files grow for as long as the load goes on: a counter that is there needs no more room.
-var manyIDs = plan{ids: 4000}
+// manyIDs has the store's files grow: a counter that is there needs no more room, and is served on a full disk, too.
+var manyIDs = plan{ids: 30_000, rate: 2000}
 
 // smallDisk puts the row's files on a disk of their own.
 func smallDisk(s *scene) {
@@ -70,8 +70,9 @@ func fillDisk(s *scene) {
 
 // fillDiskRestart is for a Redis that does not outlive a full disk.
 func fillDiskRestart(s *scene) {
+	noticed := s.everyoneFails()
 	free := s.ballast()
-	s.refuses(string(api.StoreUnavailable))
+	s.until("every node has noticed", noticed)
 	free()
 	s.redis.Restart()
 	s.goesOn()

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"os"
 	"net/url"
 
 	"github.com/turnomatico/tmctl/server/store/redistest"
@@ -20,11 +21,7 @@ var (
 	memory = &store{name: "memory", nodes: []int{1}, open: func(*scene) {}, url: func(*scene, int) string { return "memory" }}
 	file   = &store{
 		name: "file", nodes: []int{1},
-		open: func(s *scene) {
-			if s.dir == "" {
-				s.dir = s.TempDir()
-			}
-		},
+		open: func(s *scene) { s.place() },
 		url: func(s *scene, _ int) string { return "file:" + s.dir },
 	}
 
@@ -33,11 +30,27 @@ var (
 	volatile = redisStore("redis, no persistence", "")
 )
 
+// place makes a directory for the store's files, unless the row did. It is in memory where that can be: no row takes the
+// power away, so that a disk would change nothing but the time that fsync takes, which on a busy machine is seconds.
+func (s *scene) place() {
+	if s.dir != "" {
+		return
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "tmctl-faults-")
+	if err != nil {
+		s.dir = s.TempDir()
+		return
+	}
+	s.dir = dir
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+}
+
 // redisStore is a redis-server of the row's own, with a password that no log may show.
 func redisStore(name, fsync string) *store {
 	return &store{
 		name: name, nodes: []int{1, 3},
 		open: func(s *scene) {
+			s.place()
 			s.redis = redistest.Start(s.T, redistest.Options{Dir: s.dir, Password: secret, Fsync: fsync})
 		},
 		url: func(s *scene, i int) string {
