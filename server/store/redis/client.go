@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/redis/rueidis"
+
+	"github.com/turnomatico/tmctl/server"
 )
 
 // client is the connections of a node: a line for each slot, and one for all else.
@@ -68,6 +71,15 @@ func (c *client) do(ctx context.Context, commands ...rueidis.Completed) ([]rueid
 	return c.desk.do(ctx, commands...)
 }
 
+// ask is do for commands that only look, so that they may be sent twice: the first attempt may find a dead connection.
+func (c *client) ask(ctx context.Context, commands ...rueidis.Completed) ([]rueidis.RedisResult, error) {
+	answers, err := c.do(ctx, commands...)
+	if err == nil || ctx.Err() != nil || errors.Is(err, server.ErrUnavailable) {
+		return answers, err
+	}
+	return c.do(ctx, commands...)
+}
+
 // refusal is the error for one that Redis, or something before it, answered.
 func (c *client) refusal(err error) error { return c.desk.words.refusal(err) }
 
@@ -81,6 +93,14 @@ func (c *client) texts(answer rueidis.RedisResult, n int) ([]string, error) {
 		return nil, fmt.Errorf("redis answered %q", texts)
 	}
 	return texts, nil
+}
+
+// renew has all that comes go over new connections: to whatever is at the address now.
+func (c *client) renew() {
+	c.desk.old.Store(true)
+	for _, l := range c.slots {
+		l.old.Store(true)
+	}
 }
 
 func (c *client) close() {

@@ -7,14 +7,18 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/redis/rueidis"
 
 	"github.com/turnomatico/tmctl/server"
 )
 
-// words makes errors for people of those of Redis and the network. It is the password, which none of them holds.
-type words string
+// words makes errors for people of those of Redis and the network.
+type words struct {
+	secret string // which none of them holds
+	tls    bool
+}
 
 // errLate says that an attempt was given up before it was answered.
 var errLate = errors.New("no answer in time")
@@ -28,15 +32,17 @@ func (w words) fault(a *attempt, err error) error {
 	case a.sent && !refused && ended != nil:
 		return fmt.Errorf("%w: %w", errLate, ended)
 	case a.sent && !refused && late:
-		return fmt.Errorf("%w: %s", errLate, answerWithin)
+		return errLate
 	case a.sent && !refused:
 		return fmt.Errorf("the answer was lost: %s", w.plain(err))
 	case ended != nil:
 		return fmt.Errorf("%w: %w", server.ErrUnavailable, ended)
 	case late:
-		return fmt.Errorf("%w: it accepts connections, but says nothing within %s", server.ErrUnavailable, answerWithin)
-	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: it accepts connections, but says nothing", server.ErrUnavailable)
+	case !w.tls && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		return fmt.Errorf("%w: it hung up at once: does it want TLS (rediss://)?", server.ErrUnavailable)
+	case w.tls && (errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "certificate required")):
+		return fmt.Errorf("%w: it hung up at once: does it want a certificate of ours (?cert=FILE&key=FILE)?", server.ErrUnavailable)
 	default:
 		return fmt.Errorf("%w: %s", server.ErrUnavailable, w.plain(err))
 	}
@@ -79,14 +85,14 @@ func (w words) plain(err error) string {
 	// Redis quotes the arguments of a command that it does not know: of AUTH, too, where that was renamed.
 	text, _, _ = strings.Cut(text, ", with args beginning with")
 	text, _, _ = strings.Cut(text, " script: ") // Redis 7 appends where in the script it was
-	if w != "" {
-		text = strings.ReplaceAll(text, string(w), "•••")
+	if w.secret != "" {
+		text = strings.ReplaceAll(text, w.secret, "•••")
 	}
 	code, _, _ := strings.Cut(text, " ")
 	switch {
 	case certain[code] != "":
 		return certain[code] + " (" + text + ")"
-	case strings.Contains(text, "first record does not look like a TLS handshake"):
+	case strings.HasPrefix(text, "TLS: tls: first record"), text == "TLS: context deadline exceeded":
 		return "it does not speak TLS: redis:// instead of rediss://"
 	case strings.Contains(text, "signed by unknown authority"):
 		return text + " (?cacert=FILE names one)"

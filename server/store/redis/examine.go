@@ -65,7 +65,7 @@ func (s *Store) private() server.Finding {
 // scripts looks for a proxy that loads scripts by itself, behind which one Redis could take another's place unnoticed.
 func (s *Store) scripts(ctx context.Context) server.Finding {
 	unknown := fmt.Sprintf("%x", sha1.Sum([]byte(rand.Text())))
-	answers, err := s.client.do(ctx, s.client.B().Evalsha().Sha1(unknown).Numkeys(0).Build())
+	answers, err := s.client.ask(ctx, s.client.B().Evalsha().Sha1(unknown).Numkeys(0).Build())
 	switch {
 	case err != nil:
 		return finding("scripts", server.Fail, "", "%v", err)
@@ -105,7 +105,7 @@ const slowClock = 5 * time.Second
 
 // clock compares clocks: the records of calls end by that of Redis.
 func (s *Store) clock(ctx context.Context) server.Finding {
-	answers, err := s.client.do(ctx, s.client.B().Time().Build())
+	answers, err := s.client.ask(ctx, s.client.B().Time().Build())
 	if err != nil {
 		return finding("clock", server.Fail, "", "%v", err)
 	}
@@ -122,7 +122,7 @@ func (s *Store) clock(ctx context.Context) server.Finding {
 
 // counters looks at what is there already.
 func (s *Store) counters(ctx context.Context) server.Finding {
-	answers, err := s.client.do(ctx, s.client.B().Scard().Key(s.idsKey()).Build(), s.client.B().Exists().Key(s.stoppedKey()).Build())
+	answers, err := s.client.ask(ctx, s.client.B().Scard().Key(s.idsKey()).Build(), s.client.B().Exists().Key(s.stoppedKey()).Build())
 	if err != nil {
 		return finding("counters", server.Fail, "", "%v", err)
 	}

@@ -67,7 +67,7 @@ func infoOf(text string) map[string]string {
 
 // look asks for the facts alone.
 func (s *Store) look(ctx context.Context) error {
-	answers, err := s.client.do(ctx, s.client.questions()...)
+	answers, err := s.client.ask(ctx, s.client.questions()...)
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,8 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 	}
 	l.epoch = epoch[0]
 	m := &meeting{life: l}
-	if epoch[1] != "0" { // it was there
-		m.wait = max(s.options.Grace-f.atLeastUp(), s.options.Grace-sinceEpoch(epoch[0], epoch[2]))
+	if epoch[1] != "new" {
+		m.wait = f.wait(s.options.Grace, epoch[0], epoch[2])
 	}
 	return m, nil
 }
@@ -101,15 +101,17 @@ func (s *Store) nonceFor(run string) string {
 	return s.nonce
 }
 
-// sinceEpoch is how long ago an epoch was made that tells of a loss; an hour for another one.
-func sinceEpoch(epoch, now string) time.Duration {
+// wait is how long a new node waits so that the others have had the grace: since Redis started, and since an epoch was made
+// that tells of a loss.
+func (f *facts) wait(grace time.Duration, epoch, now string) time.Duration {
+	rest := grace - f.atLeastUp()
 	_, at, tells := strings.Cut(epoch, "@")
 	made, err1 := strconv.ParseInt(at, 10, 64)
 	ms, err2 := strconv.ParseInt(now, 10, 64)
-	if !tells || err1 != nil || err2 != nil {
-		return time.Hour
+	if tells && err1 == nil && err2 == nil {
+		rest = max(rest, grace-time.Duration(max(ms-made, 0))*time.Millisecond)
 	}
-	return time.Duration(max(ms-made, 0)) * time.Millisecond
+	return rest
 }
 
 // join makes a node that has no marks known. Where Redis has just been started again, or there was an alarm, other nodes
@@ -151,7 +153,7 @@ func (s *Store) Check(ctx context.Context) error {
 
 // check asks whether Redis is what l knows, and how many ids it has.
 func (s *Store) check(ctx context.Context, l *life) error {
-	answers, err := s.client.do(ctx,
+	answers, err := s.client.ask(ctx,
 		s.client.B().Evalsha().Sha1(l.sha).Numkeys(1).Key(s.epochKey()).Arg(l.epoch).Build(),
 		s.client.B().Info().Section("replication").Build())
 	if err != nil {
@@ -182,6 +184,7 @@ func (s *Store) Rejoin(ctx context.Context, marks []server.Mark, jump uint64) ([
 	s.joining.Lock()
 	defer s.joining.Unlock()
 	s.life.Store(nil)
+	s.client.renew()
 	m, err := s.meet(ctx, true)
 	if err != nil {
 		return nil, fmt.Errorf("rejoin %s: %w", s.name, err)

@@ -38,6 +38,7 @@ const (
 type line struct {
 	option rueidis.ClientOption
 	words  words
+	old    atomic.Bool // the next attempt must have a new connection
 
 	mu     sync.Mutex     // held by its user; guards what follows
 	client rueidis.Client // nil: not yet
@@ -62,29 +63,33 @@ type conn struct {
 }
 
 func newLine(o Options, secure *tls.Config) *line {
-	l := &line{words: words(o.Password)}
+	l := &line{words: words{secret: o.Password, tls: o.tls}}
 	l.option = rueidis.ClientOption{
 		InitAddress: []string{o.addr}, Username: o.user, Password: o.Password, SelectDB: o.db,
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			return l.dial(o.network, addr, secure)
 		},
 		Dialer:           net.Dialer{Timeout: dialWithin, KeepAlive: -1}, // no ping
-		ConnWriteTimeout: answerWithin, ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: 1,
+		ConnWriteTimeout: o.patience, ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: 1,
 		ForceSingleClient: true, DisableRetry: true, DisableCache: true, PipelineMultiplex: -1,
 		ClientSetInfo: rueidis.DisableClientSetInfo, // managed servers may refuse it
 	}
 	return l
 }
 
+// dial connects for the attempt that is under way.
 func (l *line) dial(network, addr string, secure *tls.Config) (net.Conn, error) {
 	a := l.now
-	dialer := &net.Dialer{Timeout: dialWithin, KeepAlive: keepAlive}
-	var raw net.Conn
-	var err error
-	if secure == nil {
-		raw, err = dialer.DialContext(a.ctx, network, addr)
-	} else {
-		raw, err = (&tls.Dialer{NetDialer: dialer, Config: secure}).DialContext(a.ctx, network, addr)
+	ctx, cancel := context.WithTimeout(a.ctx, dialWithin)
+	defer cancel()
+	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, network, addr)
+	if err == nil && secure != nil {
+		talk := tls.Client(raw, secure)
+		if err = talk.HandshakeContext(ctx); err != nil {
+			_ = raw.Close() // nothing was said on it
+			err = fmt.Errorf("TLS: %w", err)
+		}
+		raw = talk
 	}
 	if err != nil {
 		return nil, err
@@ -165,6 +170,10 @@ func (l *line) attempt(ctx context.Context, ask func(context.Context) []rueidis.
 	}
 	a := &attempt{ctx: ctx}
 	l.now = a
+	if l.old.Swap(false) && l.client != nil && !l.conn.Load().hung.Load() {
+		l.conn.Load().hangUp()
+		l.forget(ctx)
+	}
 	stop := context.AfterFunc(ctx, func() { l.cut(a) })
 	results, err := l.run(a, ask)
 	if !stop() {
@@ -172,10 +181,15 @@ func (l *line) attempt(ctx context.Context, ask func(context.Context) []rueidis.
 		a.over = true
 		a.mu.Unlock()
 	}
-	if err == nil && l.conn.Load().hung.Load() { // just after the answer: have rueidis notice now, and not the next attempt
-		l.client.Do(context.WithoutCancel(ctx), l.client.B().Ping().Build())
+	if err == nil && l.conn.Load().hung.Load() { // just after the answer
+		l.forget(ctx)
 	}
 	return results, err
+}
+
+// forget has rueidis notice that its connection was hung up: now, rather than in the next attempt. Nothing is sent.
+func (l *line) forget(ctx context.Context) {
+	l.client.Do(context.WithoutCancel(ctx), l.client.B().Ping().Build())
 }
 
 // run does the work of an attempt.

@@ -45,7 +45,7 @@ func (s *Store) List(ctx context.Context, each func(id string, last uint64) erro
 // scan calls found with all that a scan finds, some of it perhaps twice.
 func (s *Store) scan(ctx context.Context, next func(cursor uint64) rueidis.Completed, found func(string)) error {
 	for cursor, begun := uint64(0), false; cursor != 0 || !begun; begun = true {
-		answers, err := s.client.do(ctx, next(cursor))
+		answers, err := s.client.ask(ctx, next(cursor))
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (s *Store) read(ctx context.Context, ids []string, each func(id string, las
 		for _, id := range some[1:] {
 			mget = mget.Key(s.prefix + id)
 		}
-		answers, err := s.client.do(ctx, mget.Build())
+		answers, err := s.client.ask(ctx, mget.Build())
 		if err != nil {
 			return err
 		}

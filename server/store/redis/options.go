@@ -19,7 +19,8 @@ type Options struct {
 	Password string        // the URL's; who has it from elsewhere sets it here
 	Grace    time.Duration // how long a node waits for others after the store has changed
 
-	pause func(context.Context, time.Duration) error // waits; tests have another
+	patience time.Duration                              // with a command; tests on a busy machine have more
+	pause    func(context.Context, time.Duration) error // waits; tests have another
 
 	name          string // the URL without secrets
 	network, addr string // as of net.Dial
@@ -81,7 +82,7 @@ func Parse(rawURL string) (Options, error) {
 		}
 	}
 	o := Options{
-		Grace: DefaultGrace, pause: pause, tls: u.Scheme == schemeTLS, user: u.User.Username(), prefix: DefaultPrefix,
+		Grace: DefaultGrace, patience: answerWithin, pause: pause, tls: u.Scheme == schemeTLS, user: u.User.Username(), prefix: DefaultPrefix,
 		ca: query.Get("cacert"), cert: query.Get("cert"), key: query.Get("key"),
 	}
 	o.Password, _ = u.User.Password()

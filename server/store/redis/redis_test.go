@@ -34,7 +34,11 @@ func open(t testing.TB, url string, change ...func(*Options)) *node {
 	return n
 }
 
-const maxIDsOfTests = 1000
+const (
+	maxIDsOfTests = 1000
+	// patienceOfTests is for machines that are busy with other tests.
+	patienceOfTests = 20 * time.Second
+)
 
 func tryOpen(t testing.TB, url string, change ...func(*Options)) (*node, error) {
 	t.Helper()
@@ -42,6 +46,7 @@ func tryOpen(t testing.TB, url string, change ...func(*Options)) (*node, error) 
 	if err != nil {
 		return nil, err
 	}
+	o.patience = patienceOfTests
 	o.pause = func(context.Context, time.Duration) error { return nil }
 	for _, f := range change {
 		f(&o)
@@ -155,12 +160,13 @@ func TestStore(t *testing.T) {
 	r := redistest.Start(t, redistest.Options{})
 	storetest.Run(t, func(t *testing.T) storetest.Place {
 		r.Run("FLUSHALL")
-		return storetest.Place{Lasts: true, Open: func(t *testing.T) server.Store {
+		spoil := func(_ *testing.T, id string) { r.Run("SET turno:" + id + " abc") }
+		return storetest.Place{Lasts: true, Break: spoil, Open: func(t *testing.T) server.Store {
 			o, err := Parse(r.URL())
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.Grace = time.Millisecond
+			o.Grace, o.patience = time.Millisecond, patienceOfTests
 			s, err := o.Open(t.Context(), storetest.MaxIDs, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)

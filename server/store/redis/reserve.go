@@ -132,7 +132,7 @@ func (s *Store) broken(id string, kind byte, what string) *server.BrokenError {
 // Peek implements [server.Store].
 func (s *Store) Peek(ctx context.Context, id string) (uint64, error) {
 	key := s.prefix + id
-	answers, err := s.client.do(ctx, s.client.B().Get().Key(key).Build(), s.client.B().Type().Key(key).Build())
+	answers, err := s.client.ask(ctx, s.client.B().Get().Key(key).Build(), s.client.B().Type().Key(key).Build())
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,340 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/store/redistest"
+)
+
+// Nothing is lost by a Redis that fsyncs and is killed. Its nodes notice all the same, compare, and go on where they were.
+func TestKilled(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{Fsync: "always"})
+	a, b, idle := open(t, r.URL()), open(t, r.URL()), open(t, r.URL())
+	a.want("x", 5, 1)
+	b.want("x", 5, 6)
+	b.want("y", 1, 1)
+	r.Restart()
+	for _, n := range []*node{a, b, idle} {
+		n.changed()
+	}
+	a.rejoin(0)
+	a.want("x", 1, 11)
+	b.changed() // what another node does is no excuse
+	b.rejoin(0)
+	b.want("x", 1, 12)
+	idle.rejoin(0)
+	idle.want("x", 1, 13)
+}
+
+// A Redis that comes back empty stops what its nodes know of, until an operator has moved it; new ids are free.
+func TestEmptied(t *testing.T) {
+	empties := map[string]func(r *redistest.Server){
+		"restarted empty": func(r *redistest.Server) { r.Kill(); r.Empty(); r.Restart() },
+		"FLUSHALL":        func(r *redistest.Server) { r.Run("FLUSHALL") },
+		"FLUSHDB":         func(r *redistest.Server) { r.Run("FLUSHDB") },
+		"another dataset": func(r *redistest.Server) { r.Run("SWAPDB 0 1") },
+	}
+	for name, empty := range empties {
+		t.Run(name, func(t *testing.T) {
+			r := redistest.Start(t, redistest.Options{Fsync: "always"})
+			a, b := open(t, r.URL()), open(t, r.URL())
+			a.want("x", 5, 1)
+			b.want("x", 5, 6)
+			b.want("y", 3, 1)
+			empty(r)
+			a.changed()
+			b.changed()
+			a.rejoin(0, "x 0<5→0")
+			a.refused("x", server.ErrStopped)
+			b.rejoin(0, "x 0<10→0", "y 0<3→0")
+			for _, n := range []*node{a, b, open(t, r.URL())} {
+				n.refused("x", server.ErrStopped)
+				n.refused("y", server.ErrStopped)
+			}
+			a.want("new", 1, 1)
+			if was, err := a.Set(t.Context(), "x", 9, false); was != 0 || err != nil {
+				t.Errorf("Set(x, 9) = %d, %v; want 0", was, err)
+			}
+			a.refused("x", server.ErrStopped) // 10 was given
+			if was, err := a.Set(t.Context(), "x", 10, false); was != 9 || err != nil {
+				t.Errorf("Set(x, 10) = %d, %v; want 9", was, err)
+			}
+			a.want("x", 1, 11)
+			b.refused("y", server.ErrStopped)
+		})
+	}
+}
+
+// With a jump the ids go on, beyond all that any node knows.
+func TestJump(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	a, b := open(t, r.URL()), open(t, r.URL())
+	a.want("x", 5, 1)
+	b.want("x", 2000, 6)
+	b.want("y", 3, 1)
+	r.Restart()
+	a.changed()
+	b.changed()
+	a.rejoin(1000, "x 0<5→1005")
+	b.rejoin(1000, "x 1005<2005→3005", "y 0<3→1003")
+	a.want("x", 1, 3006)
+	a.want("y", 1, 1004)
+	r.Run("SET turno:z 9007199254740000")
+	a.want("z", 1, 9007199254740001)
+	r.Restart()
+	a.changed()
+	a.rejoin(1<<64-1, "x 0<3006→9007199254740991", "y 0<1004→9007199254740991", "z 0<9007199254740001→9007199254740991")
+	a.refused("x", server.ErrExhausted)
+}
+
+// What the last second lost is known to the node that had it; others wait until it has said so.
+func TestTailLost(t *testing.T) {
+	for _, jump := range []uint64{0, 100} {
+		t.Run(fmt.Sprint("jump ", jump), func(t *testing.T) {
+			r := redistest.Start(t, redistest.Options{Fsync: "everysec"})
+			var waits, goOn chan struct{}
+			a := open(t, r.URL(), func(o *Options) {
+				o.pause = func(context.Context, time.Duration) error {
+					close(waits)
+					<-goOn
+					return nil
+				}
+			})
+			b, c := open(t, r.URL()), open(t, r.URL())
+			a.want("x", 5, 1)
+			c.want("x", 5, 6)
+			b.want("x", 5, 11) // this is lost
+			r.Kill()
+			r.CutAOF(1)
+			r.Restart()
+			if got := r.Do("GET", "turno:x"); got != "10" {
+				t.Fatalf("the counter is %s after its file was cut; want 10", got)
+			}
+			a.changed()
+			b.changed()
+			waits, goOn = make(chan struct{}), make(chan struct{})
+			joined := make(chan struct{})
+			go func() {
+				defer close(joined)
+				a.rejoin(jump)
+			}()
+			select {
+			case <-waits:
+			case <-joined:
+				t.Error("a node went on without giving the others time to say what they know")
+			}
+			c.rejoin(jump)
+			a.refused("x", server.ErrChanged)
+			if jump == 0 {
+				b.rejoin(jump, "x 10<15→0")
+			} else {
+				b.rejoin(jump, "x 10<15→115")
+			}
+			close(goOn)
+			<-joined
+			for i, n := range []*node{a, b, c} {
+				if jump == 0 {
+					n.refused("x", server.ErrStopped)
+				} else {
+					n.want("x", 1, uint64(116+i))
+				}
+			}
+		})
+	}
+}
+
+// A flush of the scripts alone costs nothing but a look; no other node has to be waited for.
+func TestScriptsFlushed(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	waited := 0
+	a, b := open(t, r.URL(), func(o *Options) {
+		o.pause = func(context.Context, time.Duration) error { waited++; return nil }
+	}), open(t, r.URL())
+	a.want("x", 5, 1)
+	r.Run("SCRIPT FLUSH")
+	a.changed()
+	b.changed()
+	a.rejoin(0)
+	a.want("x", 1, 6)
+	if waited != 0 {
+		t.Errorf("waited %d times for others; want none: it is the same Redis", waited)
+	}
+	b.rejoin(0)
+	b.want("x", 1, 7)
+}
+
+// A counter that is gone, though numbers of it were given, is not begun anew. A node that has a mark calls all others.
+func TestCounterGone(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	a, b, fresh := open(t, r.URL()), open(t, r.URL()), open(t, r.URL())
+	a.want("x", 5, 1)
+	b.want("x", 5, 6)
+	a.want("y", 1, 1)
+	r.Run("DEL turno:x")
+	broken := &server.BrokenError{}
+	if _, _, err := fresh.take("x", 1); !errors.As(err, &broken) || !strings.Contains(err.Error(), "turno:x is gone") {
+		t.Errorf("Reserve(x) = %v without a mark; want that it is gone", err)
+	}
+	fresh.same()
+	a.refused("x", server.ErrChanged)
+	for _, n := range []*node{a, b, fresh} {
+		n.changed()
+	}
+	if got := r.Do("EXISTS", "turno:x"); got != "0" {
+		t.Errorf("EXISTS turno:x = %s; want it not begun anew", got)
+	}
+	a.rejoin(0, "x 0<5→0")
+	b.rejoin(0, "x 0<10→0")
+	a.refused("x", server.ErrStopped)
+	a.want("y", 1, 2)
+	fresh.rejoin(0)
+	fresh.refused("x", server.ErrStopped)
+}
+
+// A block below the mark is evidence that other nodes may not have: Fence calls them.
+func TestFenceCalls(t *testing.T) {
+	for _, jump := range []uint64{0, 100} {
+		t.Run(fmt.Sprint("jump ", jump), func(t *testing.T) {
+			r := redistest.Start(t, redistest.Options{})
+			a, b, c := open(t, r.URL()), open(t, r.URL()), open(t, r.URL())
+			a.want("x", 5, 1)
+			a.want("y", 5, 1)
+			b.want("x", 5, 6)
+			c.want("x", 5, 11)
+			r.Run("SET turno:x 3") // by hand, past the fence
+			if first, _, err := b.take("x", 20); first != 4 || err != nil {
+				t.Fatalf("Reserve(x, 20) = %d, %v; want it from 4: Redis knows no better", first, err)
+			}
+			b.marks["x"] = 10 // none of these was handed out
+			back, err := b.Fence(t.Context(), b.known(), jump)
+			if len(back) != 0 || err != nil {
+				t.Errorf("Fence() = %v, %v; want nothing: the counter is at 23", back, err)
+			}
+			for _, n := range []*node{a, b, c} {
+				n.changed()
+			}
+			r.Run("SET turno:x 3")
+			texts := map[bool][]string{true: {"x 3<5→0", "x 3<10→0", "x 3<15→0"}, false: {"x 3<5→105"}}[jump == 0]
+			for i, n := range []*node{a, b, c} {
+				if i < len(texts) {
+					n.rejoin(jump, texts[i])
+				} else {
+					n.rejoin(jump)
+				}
+			}
+			for i, n := range []*node{a, b, c} {
+				if jump == 0 {
+					n.refused("x", server.ErrStopped)
+				} else {
+					n.want("x", 1, uint64(106+i))
+				}
+				n.same()
+			}
+		})
+	}
+}
+
+// What a fence did is told once, also if the answer was lost.
+func TestFenceAnswerLost(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	g := newGate(t, r.Addr())
+	n := open(t, g.url())
+	n.want("x", 5, 1)
+	n.want("y", 7, 1)
+	r.Run("SET turno:x 2", "SET turno:y 3")
+	ctx, end := context.WithCancel(t.Context())
+	links := g.hold()
+	go func() {
+		<-links[0].arrive
+		end()
+	}()
+	if back, err := n.Fence(ctx, n.known(), 10); err == nil {
+		t.Fatalf("Fence() = %v into a black hole", back)
+	}
+	links[0].drain()
+	links[0].release()
+	if got := r.Do("MGET", "turno:x", "turno:y"); got != "15\n17" {
+		t.Fatalf("the counters are %q; want them fenced, with the answer lost", got)
+	}
+	back, err := n.Fence(t.Context(), n.known(), 10)
+	if got := fmt.Sprint(rollbacks(back)); got != "[x 2<5→15 y 3<7→17]" || err != nil {
+		t.Errorf("Fence() = %s, %v; want what the first did", got, err)
+	}
+	n.rejoin(10)
+	n.want("x", 1, 16)
+}
+
+// A master that was made a replica and then a master again is the same process, and yet it may have lost something.
+func TestDemotedAndPromoted(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	other := redistest.Start(t, redistest.Options{Config: []string{"repl-diskless-sync-delay 0"}})
+	a := open(t, r.URL())
+	a.want("x", 5, 1)
+	r.Run("REPLICAOF 127.0.0.1 " + other.Port)
+	eventually(t, "it is a replica in touch", func() bool { return strings.Contains(r.Do("INFO", "replication"), "master_link_status:up") })
+	if _, err := a.Rejoin(t.Context(), a.known(), 0); err == nil || !strings.Contains(err.Error(), "is a replica") {
+		t.Errorf("Rejoin() = %v; want that it is a replica", err)
+	}
+	r.Run("REPLICAOF NO ONE")
+	a.changed()
+	a.rejoin(0, "x 0<5→0")
+}
+
+// A node that comes up just after a restart, or an alarm, gives the others their time.
+func TestFreshNodeWaits(t *testing.T) {
+	const grace = time.Hour
+	r := redistest.Start(t, redistest.Options{Fsync: "always"})
+	var waited []time.Duration
+	recording := func(o *Options) {
+		o.Grace = grace
+		o.pause = func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil }
+	}
+	wantWaited := func(when string, want bool) {
+		t.Helper()
+		if got := len(waited) == 1 && waited[0] > grace/2; got != want || len(waited) > 1 {
+			t.Errorf("%s: waited %v; want a wait: %v", when, waited, want)
+		}
+		waited = nil
+	}
+	a := open(t, r.URL(), recording)
+	wantWaited("the first node of an empty Redis", false)
+	open(t, r.URL(), recording)
+	wantWaited("a second node of a Redis that has just started", true)
+	a.want("x", 5, 1)
+	r.Run("DEL turno:x")
+	a.refused("x", server.ErrChanged)
+	s := a.Store
+	m, err := s.meet(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.wait < grace/2 {
+		t.Errorf("after an alarm a fresh node waits %s; want nearly %s", m.wait, grace)
+	}
+}
+
+func TestWaitOfFreshNode(t *testing.T) {
+	tests := []struct{ uptime, epoch, now, want string }{
+		{"0", "e", "5000", "1s"},
+		{"1", "e", "5000", "1s"}, // it may be nothing yet: Redis counts whole seconds
+		{"2", "e", "5000", "0s"},
+		{"3", "e", "5000", "-1s"},
+		{"", "e", "5000", "1s"}, // it does not tell
+		{"1000", "e@4900", "5000", "900ms"},
+		{"1000", "e@4000", "5000", "0s"},
+		{"1000", "e@6000", "5000", "1s"}, // its clock went back
+		{"0", "e@4000", "5000", "1s"},
+	}
+	for _, tt := range tests {
+		f := factsOf(map[string]string{"uptime_in_seconds": tt.uptime}, nil)
+		if got := f.wait(time.Second, tt.epoch, tt.now); got.String() != tt.want {
+			t.Errorf("wait(1s, %s, %s) with uptime %q = %s; want %s", tt.epoch, tt.now, tt.uptime, got, tt.want)
+		}
+	}
+}
