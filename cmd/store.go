@@ -18,6 +18,12 @@ const storeNames = "memory, file:DIR, redis://HOST, rediss://HOST (TLS), redis+u
 // plannedStores are the schemes of stores that this version does not have, so that who asks for one is not told it is a typo.
 var plannedStores = []string{"redis+sentinel", "redis+cluster", "etcd"}
 
+// What operators can do with the stores that last.
+var (
+	_, _ examiner     = (*file.Store)(nil), (*redis.Store)(nil)
+	_, _ counterTable = (*file.Store)(nil), (*redis.Store)(nil)
+)
+
 // shownStore is a valid --store value without its password.
 func shownStore(rawURL string) string {
 	u, err := url.Parse(rawURL)
