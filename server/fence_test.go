@@ -95,6 +95,19 @@ func TestWentBackWithoutAFence(t *testing.T) {
 	})
 }
 
+// What a node received of an id is kept when another call for it, made at the same time, got nothing.
+func TestMarkOutlivesARefusal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, d := desked(t, 2)
+		rs := n.asks("a", "a")
+		first, second := d.next(t), d.next(t)
+		first.end(server.ErrUnavailable)
+		second.grant(t)
+		expect(t, "the requests", rs, "unavailable 1")
+		expect(t, "the marks", n.Marks(), "[{a 1}]")
+	})
+}
+
 // Of calls that were under way together, any may get the smaller numbers; but the same numbers show that the store went back
 // between them.
 func TestWentBackBetweenTwoCalls(t *testing.T) {
@@ -152,6 +165,8 @@ func TestTooLateToTell(t *testing.T) {
 				call.answer()
 				expect(t, "the slow one", slow, want)
 				expect(t, "the rollbacks", n.Rollbacks(), "0")
+				burned := map[string]string{"1": "map[]", "unknown": "map[late:1]"}[want]
+				expect(t, "the books", n.Books(), fmt.Sprintf("{%d 0 %s 0 0}", late+1, burned))
 				next := n.ask("a")
 				d.next(t).grant(t)
 				expect(t, "the next", next, fmt.Sprint(10*late-3))

@@ -138,6 +138,35 @@ func TestTwoSlotsNoticeAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever gave up before the store was found changed takes nothing afterwards.
+func TestRequeueWithoutThoseWhoGaveUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFickle()
+		h := f.open(0)
+		d := &desk{Store: h, slots: 1}
+		n := newNode(t, fencedDesk{d, h}, nil)
+		n.ask("x")
+		busy := d.next(t)
+		early := n.asks("a", "b")
+		time.Sleep(3 * time.Second)
+		later := n.ask("a")
+		busy.grant(t)
+		call := d.next(t)
+		expect(t, "the call", call.asks(), "a:2 b:1")
+		time.Sleep(2*time.Second + server.SweepEach)
+		synctest.Wait()
+		expect(t, "who gave up", early, "unknown unknown")
+		f.restore(f.copy(), false)
+		call.end(server.ErrChanged)
+		again := d.next(t)
+		expect(t, "the call after the rejoin", again.asks(), "a:1")
+		again.grant(t)
+		expect(t, "who did not", later, "1")
+		expect(t, "ids in memory", n.Counters(), "2")
+		expect(t, "the books", n.Books(), "{2 0 map[] 0 0}")
+	})
+}
+
 // One that notices after the other has rejoined asks again at once.
 func TestSlotNoticesAfterTheRejoin(t *testing.T) {
 	bubble(t, func(t *testing.T) {

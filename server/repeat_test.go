@@ -38,6 +38,7 @@ func TestLostAnswers(t *testing.T) {
 				busy := d.next(t) // the calls after it use the other slot
 				r := n.ask("a")
 				v := d.next(t)
+				late := n.ask("a")
 				for _, become := range tt.first {
 					become(t, v)
 					time.Sleep(time.Second)
@@ -49,12 +50,11 @@ func TestLostAnswers(t *testing.T) {
 				expect(t, "the request", r, "5")
 				expect(t, "the store", taken(t, d.Store, "a"), "5")
 				expect(t, "the books", n.Books(), "{1 0 map[] 0 0}")
-				next := n.ask("a")
 				after := d.next(t)
-				expect(t, "the next call", after, fmt.Sprintf("%d/%d a:1", v.Slot, v.Seq+1))
+				expect(t, "the next call, of who came meanwhile", after, fmt.Sprintf("%d/%d a:1", v.Slot, v.Seq+1))
 				after.grant(t)
 				busy.grant(t)
-				expect(t, "the next and the other", requests{next, other}, "6 1")
+				expect(t, "who came meanwhile, and the other", requests{late, other}, "6 1")
 			})
 		})
 	}
@@ -224,6 +224,26 @@ func TestOverdueInTheQueue(t *testing.T) {
 		expect(t, "those who came later", later, "2 1")
 		expect(t, "the store", taken(t, d.Store, "a"), "2")
 		expect(t, "the books", n.Books(), "{4 0 map[late:2] 0 0}")
+	})
+}
+
+// One who is overdue when a slot gets free is not asked for, whether or not somebody has told it.
+func TestOverdueWhenASlotGetsFree(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, d := desked(t, 1)
+		d.deaf = true
+		n.ask("a")
+		stuck := d.next(t)
+		time.Sleep(server.SweepEach / 5)
+		overdue := n.ask("a")
+		time.Sleep(server.SweepEach)
+		waits := n.ask("a")
+		time.Sleep(timeout - server.SweepEach + 1) // until just after its deadline, before the next sweep
+		stuck.end(server.ErrUnavailable)
+		v := d.next(t)
+		expect(t, "the next call", v.asks(), "a:1")
+		v.grant(t)
+		expect(t, "who is overdue, and who is not", requests{overdue, waits}, "unavailable 1")
 	})
 }
 

@@ -205,9 +205,10 @@ func takeOf(t *testing.T, s *memory.Store, id string, n uint64) {
 	}
 }
 
-// settled waits until no number is on its way: a client may have read its answer before the server knows that it wrote it.
+// settled waits until the server is done with every request: a client may have read its answer before the server knows that
+// it wrote it.
 func (r *running) settled() {
-	for r.Ledger().InFlight > 0 {
+	for r.Idle() != r.Connections() {
 		runtime.Gosched()
 	}
 }
