@@ -68,8 +68,7 @@ var certain = map[string]string{
 
 // refusal is the error for one that Redis, or something before it, answered.
 func (w words) refusal(err error) error {
-	code, _, _ := strings.Cut(err.Error(), " ")
-	switch {
+	switch code := codeOf(err.Error()); {
 	case code == "NOSCRIPT":
 		return server.ErrChanged
 	case certain[code] != "":
@@ -77,6 +76,15 @@ func (w words) refusal(err error) error {
 	default:
 		return fmt.Errorf("redis answered: %s", w.plain(err))
 	}
+}
+
+// codeOf is the word that an error of Redis begins with, but for one that has none within a script.
+func codeOf(text string) string {
+	if strings.Contains(text, "The user executing the script can't") {
+		return "NOPERM"
+	}
+	code, _, _ := strings.Cut(text, " ")
+	return code
 }
 
 // plain is what an error says, without secrets, and in plain words where we have them.
@@ -88,8 +96,7 @@ func (w words) plain(err error) string {
 	if w.secret != "" {
 		text = strings.ReplaceAll(text, w.secret, "•••")
 	}
-	code, _, _ := strings.Cut(text, " ")
-	switch {
+	switch code := codeOf(text); {
 	case certain[code] != "":
 		return certain[code] + " (" + text + ")"
 	case strings.HasPrefix(text, "TLS: tls: first record"), text == "TLS: context deadline exceeded":
