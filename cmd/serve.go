@@ -94,6 +94,9 @@ func (o *serveOptions) run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if hasPassword(o.store) && o.store != env.Getenv("TMCTL_SERVE_STORE") {
+		o.Log.Warn("whoever may run ps here can read the password in the command line: put the store's URL into TMCTL_SERVE_STORE")
+	}
 	for _, w := range store.Info().Warnings {
 		o.Log.Warn("store warning", "says", w)
 	}

@@ -41,6 +41,16 @@ func shownStore(rawURL string) string {
 	return u.String()
 }
 
+// hasPassword reports whether a --store value holds one.
+func hasPassword(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has
+}
+
 // validStore refuses a --store that openStore can't open, whatever is there. It has no effects.
 func validStore(rawURL string) error {
 	scheme, rest, _ := strings.Cut(rawURL, ":")
