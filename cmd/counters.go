@@ -14,14 +14,15 @@ import (
 	"github.com/turnomatico/tmctl/server/store/file"
 )
 
-// counterTable is a store whose counters an operator may look at and move while no node of ours has them in memory.
+// counterTable is a store whose counters an operator may look at and move.
 type counterTable interface {
-	// Peek returns the last number given of id; 0 for one that does not exist.
+	// Peek returns the last number given of id; 0 for one that does not exist. One that is broken is a server.BrokenError.
 	Peek(ctx context.Context, id string) (uint64, error)
-	// List calls each with every counter, in no order, until that errs.
+	// List calls each with every counter, in no order, until that errs. Those that are broken are left out, and are its error
+	// at the end.
 	List(ctx context.Context, each func(id string, last uint64) error) error
 	// Set makes last the last number given of id, in one step, and returns what it was. Where that would go back it errs
-	// with server.ErrBackwards, unless back is set.
+	// with server.ErrBackwards, and where the counter is broken with a server.BrokenError, unless back is set.
 	Set(ctx context.Context, id string, last uint64, back bool) (was uint64, err error)
 }
 

@@ -33,10 +33,10 @@ unasked, and each repetition takes a number.
 
 --store says where the counters are, and so what lasts:
 
-  memory              to try it: they start again at 1 after a restart
-  file:DIR            one node, nothing to install: a number is on disk before it is answered
-  redis://localhost   several nodes share one Redis (apt install redis-server); what lasts is as Redis is configured
-  rediss://USER:PASSWORD@HOST:6380/0?cacert=FILE   a managed Redis, with TLS
+    memory              to try it: they start again at 1 after a restart
+    file:DIR            one node, nothing to install: a number is on disk before it is answered
+    redis://localhost   several nodes share one Redis (apt install redis-server); what lasts is as Redis is configured
+    rediss://USER:PASSWORD@HOST:6380/0?cacert=FILE   a managed Redis, with TLS
 
 What the store promises is logged at the start, and what is dangerous about it: tmctl doctor tries it before. A password
 is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.
