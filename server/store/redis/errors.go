@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -16,8 +17,9 @@ import (
 
 // words makes errors for people of those of Redis and the network.
 type words struct {
-	secret string // which none of them holds
-	tls    bool
+	secret   string // which none of them holds
+	tls      bool
+	patience time.Duration
 }
 
 // errLate says that an attempt was given up before it was answered.
@@ -38,7 +40,7 @@ func (w words) fault(a *attempt, err error) error {
 	case ended != nil:
 		return fmt.Errorf("%w: %w", server.ErrUnavailable, ended)
 	case late:
-		return fmt.Errorf("%w: it accepts connections, but says nothing", server.ErrUnavailable)
+		return fmt.Errorf("%w: it accepts connections, but says nothing within %s", server.ErrUnavailable, w.patience)
 	case !w.tls && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		return fmt.Errorf("%w: it hung up at once: does it want TLS (rediss://)?", server.ErrUnavailable)
 	case w.tls && (errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "certificate required")):

@@ -15,6 +15,7 @@ import (
 
 // facts are what a Redis says of itself. They do not change.
 type facts struct {
+	at           time.Time
 	info, config map[string]string // config is nil when CONFIG is forbidden, info when INFO is
 
 	run, replication string
@@ -22,6 +23,9 @@ type facts struct {
 	details          map[string]string
 	warnings         []string
 }
+
+// lookEvery is how often the facts are looked at again.
+const lookEvery = time.Minute
 
 // settings are what we ask of CONFIG, one at a time: Redis before 7 takes no more.
 var settings = []string{
@@ -71,7 +75,9 @@ func (s *Store) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.facts.Store(factsOf(s.client.heard(answers)))
+	f := factsOf(s.client.heard(answers))
+	f.at = time.Now()
+	s.facts.Store(f)
 	return nil
 }
 

@@ -45,6 +45,22 @@ func (l *life) same(old *life) bool {
 	return old != nil && l.run != "" && l.run == old.run && l.replication == old.replication && l.epoch == old.epoch
 }
 
+// differs names what is not as old knew it.
+func (l *life) differs(old *life) string {
+	switch {
+	case old == nil:
+		return "all"
+	case l.run != old.run:
+		return "process"
+	case l.epoch != old.epoch:
+		return "dataset"
+	case l.replication != old.replication:
+		return "replication"
+	default:
+		return "scripts"
+	}
+}
+
 // meeting is what meet found.
 type meeting struct {
 	life *life
@@ -148,10 +164,15 @@ func (s *Store) Check(ctx context.Context) error {
 	if l == nil {
 		return server.ErrChanged
 	}
-	return s.left(l, s.check(ctx, l))
+	err := s.check(ctx, l)
+	if err == nil && time.Since(s.facts.Load().at) > lookEvery {
+		err = s.look(ctx) // an operator may have changed what the promise rests on
+	}
+	return s.left(l, err)
 }
 
-// check asks whether Redis is what l knows, and how many ids it has.
+// check asks whether Redis is what l knows, and how many ids it has. The replication id changes also when the first replica
+// comes; comparing once more is the price.
 func (s *Store) check(ctx context.Context, l *life) error {
 	answers, err := s.client.ask(ctx,
 		s.client.B().Evalsha().Sha1(l.sha).Numkeys(1).Key(s.epochKey()).Arg(l.epoch).Build(),
@@ -184,7 +205,7 @@ func (s *Store) Rejoin(ctx context.Context, marks []server.Mark, jump uint64) ([
 	s.joining.Lock()
 	defer s.joining.Unlock()
 	s.life.Store(nil)
-	s.client.renew()
+	s.client.renew() // to whatever is at the address now
 	m, err := s.meet(ctx, true)
 	if err != nil {
 		return nil, fmt.Errorf("rejoin %s: %w", s.name, err)
@@ -197,6 +218,7 @@ func (s *Store) Rejoin(ctx context.Context, marks []server.Mark, jump uint64) ([
 	if m.life.same(s.last) {
 		wait = 0
 	}
+	s.log.Info("redis is not what it was", "name", s.name, "changed", m.life.differs(s.last), "run_id", m.life.run, "behind", len(back), "waits", wait)
 	if err := s.enter(ctx, m.life, wait); err != nil {
 		return back, fmt.Errorf("rejoin %s: %w", s.name, err)
 	}

@@ -63,7 +63,7 @@ type conn struct {
 }
 
 func newLine(o Options, secure *tls.Config) *line {
-	l := &line{words: words{secret: o.Password, tls: o.tls}}
+	l := &line{words: words{secret: o.Password, tls: o.tls, patience: o.patience}}
 	l.option = rueidis.ClientOption{
 		InitAddress: []string{o.addr}, Username: o.user, Password: o.Password, SelectDB: o.db,
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {

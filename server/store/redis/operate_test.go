@@ -261,6 +261,22 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// What an operator changes is seen without a restart.
+func TestPromiseChanges(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	n := open(t, r.URL())
+	r.Run("CONFIG SET appendonly yes", "CONFIG SET appendfsync always")
+	n.same()
+	before := n.Info().Promise
+	f := *n.facts.Load()
+	f.at = f.at.Add(-2 * lookEvery)
+	n.facts.Store(&f)
+	n.same()
+	if after := n.Info().Promise; !strings.HasPrefix(before, "volatile") || !strings.HasPrefix(after, "nothing lost") {
+		t.Errorf("the promise was %q and is %q", before, after)
+	}
+}
+
 // Info is read while all else goes on.
 func TestInfoMeanwhile(t *testing.T) {
 	r := redistest.Start(t, redistest.Options{})

@@ -230,6 +230,10 @@ func TestNobodyThere(t *testing.T) {
 			t.Errorf("Reserve() = %v with nobody there; want ErrUnavailable", err)
 		}
 	}
+	other := &server.Call{Slot: 1, Seq: 1, Claims: []server.Claim{{ID: "a", N: 1}}}
+	if err := n.Reserve(t.Context(), other); !errors.Is(err, server.ErrUnavailable) {
+		t.Errorf("Reserve() = %v of a slot that had no connection yet; want ErrUnavailable", err)
+	}
 	r.Restart()
 	if err := n.Reserve(t.Context(), call); !errors.Is(err, server.ErrChanged) {
 		t.Errorf("Reserve() = %v of a Redis that was restarted; want ErrChanged", err)
