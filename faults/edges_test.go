@@ -4,21 +4,23 @@ package faults
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/turnomatico/tmctl/history"
 	"github.com/turnomatico/tmctl/server/api"
 )
 
-// edgeID is a counter with few numbers left: so many.
+// edgeID is a counter with few numbers left.
 const (
 	edgeID = "at-the-edge"
-	left   = 11
+	left   = 9 // the counter is set to 2^53−10
 )
 
 // toTheEdge sets the counter before any node runs.
-func toTheEdge(s *scene) { s.setCounter(edgeID, strconv.Itoa(api.MaxTurno-left)) }
+func toTheEdge(s *scene) {
+	s.given = api.MaxTurno - left
+	s.setCounter(edgeID, s.given)
+}
 
 // lastOnce wants each number that was left given once, and then no more.
 func lastOnce(s *scene, r *history.Result) {

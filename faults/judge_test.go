@@ -108,7 +108,7 @@ func (s *scene) reconcile(r *history.Result) {
 		sum.Delivered += l.Delivered
 		sum.Unknown += l.Unknown
 	}
-	last := s.nodes[0].peek(s.idOf())
+	last := s.nodes[0].peek(s.idOf()) - s.given
 	for _, id := range s.others {
 		last += s.nodes[0].peek(id)
 	}

@@ -3,9 +3,12 @@
 package faults
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/turnomatico/tmctl/server/api"
 )
@@ -57,14 +60,23 @@ func (s *scene) stopsAndIsSet(id string) {
 	s.until("every node has compared its marks", func() bool {
 		return !slices.ContainsFunc(s.nodes, func(n *node) bool { return !n.says("rejoined the store") })
 	})
+	last := s.largestMark(id)
+	s.refused(id)
+	s.setCounter(id, last-1) // an operator's slip
+	s.refused(id)
+	s.setCounter(id, last)
+	s.goesOn()
+}
+
+// refused wants every node to refuse the id for what it is.
+func (s *scene) refused(id string) {
+	s.Helper()
 	for _, n := range s.nodes {
 		a, err := n.ask(id)
 		if err != nil || a.status != http.StatusServiceUnavailable || a.consumed != api.ConsumedNo || !strings.Contains(a.body, "stopped") {
 			s.Fatalf("%s answers %+v, %v; want a 503 that says that the id is stopped", n.name, a, err)
 		}
 	}
-	s.setCounter(id, s.stoppedAt(id))
-	s.goesOn()
 }
 
 func (s *scene) jumps() {
@@ -77,20 +89,32 @@ func (s *scene) anyoneSays(text string) bool {
 	return slices.ContainsFunc(s.nodes, func(n *node) bool { return n.says(text) })
 }
 
-// stoppedAt is the largest number that any node knew when the id was stopped: what an operator reads, and sets.
-func (s *scene) stoppedAt(id string) string {
+// largestMark is what an operator reads in the logs of the nodes, and sets.
+func (s *scene) largestMark(id string) (largest uint64) {
 	s.Helper()
-	at := s.redis.Do("HGET", s.key("#stopped"), id)
-	if at == "" {
-		s.Fatalf("Redis does not say where %s was stopped", id)
+	for _, n := range s.nodes {
+		for line := range strings.Lines(n.log()) {
+			var l struct {
+				Msg, ID string
+				Mark    uint64
+			}
+			if json.Unmarshal([]byte(line), &l) == nil && strings.Contains(l.Msg, saysStopped) && l.ID == id {
+				largest = max(largest, l.Mark)
+			}
+		}
 	}
-	return at
+	if largest == 0 {
+		s.Fatalf("no node says where %s was stopped:%s", id, s.logs())
+	}
+	return largest
 }
 
 // setCounter moves a counter.
-func (s *scene) setCounter(id, last string) {
+func (s *scene) setCounter(id string, last uint64) {
 	s.Helper()
-	if _, stderr, code := run(s.T, "tmctl counters set", binary(s.T, nil), "counters", "set", id, last, "--store", s.store.url(s, 0)); code != 0 {
-		s.Fatalf("tmctl counters set %s %s ended with %d: %s", id, last, code, stderr)
+	p := start(s.T, "tmctl counters set", []string{"TMCTL_COUNTERS_STORE=" + s.store.url(s, 0)},
+		binary(s.T, nil), "counters", "set", id, strconv.FormatUint(last, 10))
+	if code := p.exit(s.T, time.Minute); code != 0 {
+		s.Fatalf("%s %s %d ended with %d: %s", p.name, id, last, code, p.stderr.String())
 	}
 }

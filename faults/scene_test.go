@@ -29,6 +29,7 @@ type scene struct {
 
 	balancer *balancer // that the load goes through; nil: none
 	others   []string  // ids that numbers were taken of beside the load's
+	given    uint64    // where the counter of the load's id was set before it
 }
 
 // play plays a row and returns what the load says, without judging it.

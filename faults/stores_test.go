@@ -3,8 +3,8 @@
 package faults
 
 import (
-	"os"
 	"net/url"
+	"os"
 
 	"github.com/turnomatico/tmctl/server/store/redistest"
 )
@@ -22,7 +22,7 @@ var (
 	file   = &store{
 		name: "file", nodes: []int{1},
 		open: func(s *scene) { s.place() },
-		url: func(s *scene, _ int) string { return "file:" + s.dir },
+		url:  func(s *scene, _ int) string { return "file:" + s.dir },
 	}
 
 	always   = redisStore("redis, fsync always", "always")

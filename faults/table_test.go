@@ -143,7 +143,7 @@ var clientFaults = []*fault{
 
 var edges = []*fault{
 	{
-		name: "last number", does: "the counter was set to 2^53−11 before", stores: []*store{file, everysec},
+		name: "last number", does: "the counter was set to 2^53−10 before", stores: []*store{file, everysec},
 		plan: plan{id: edgeID, duration: 2 * time.Second}, want: want{ends: true}, before: toTheEdge, after: lastOnce,
 	},
 	{
