@@ -32,7 +32,7 @@ type fault struct {
 // want is what becomes of a row. Its zero value: no number is given twice, out of order or lost without an account, each
 // request that the fault made fail was told so, and afterwards all goes on by itself.
 type want struct {
-	violated bool   // numbers were wrong: a negative control, which shows that the judge sees it
+	violated bool   // numbers are wrong: a negative control, which shows that the judge sees it, or what is not promised
 	pass     bool   // no request fails
 	known    bool   // no request is left without knowing whether a number was consumed
 	stops    bool   // the id is refused until its counter is set
@@ -59,7 +59,7 @@ func (w want) String() string {
 	}{
 		{w.stops, "the id stops until `tmctl counters set`"},
 		{w.declares, "numbers are skipped and `declared`; goes on"},
-		{w.lossy, "numbers that Redis answered for before it wrote them are noticed, others skipped and `declared`"},
+		{w.lossy, "if Redis had not written all that it answered, that is noticed, and numbers are skipped and `declared`"},
 		{w.ends, "the last number is given once, then 409 `exhausted`"},
 		{w.known, "nothing `unknown`"},
 		{w.also != "", w.also},

@@ -59,16 +59,22 @@ func replace(t *testing.T, text, name, table string) string {
 	return before + fmt.Sprintf(begins, name) + "\n" + table + "\n" + fmt.Sprintf(ends, name) + after
 }
 
-// faultsTable is a line for every fault and store.
+// faultsTable is a line for every fault.
 func faultsTable() string {
 	var b strings.Builder
-	b.WriteString("| fault | what is done | store | nodes | what becomes of the numbers |\n|---|---|---|---|---|\n")
+	b.WriteString("| fault | what is done | store (nodes) | what becomes of the numbers |\n|---|---|---|---|\n")
 	for _, f := range faults {
+		var with []string
 		for _, st := range f.stores {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.name, f.does, st.name, strings.Trim(fmt.Sprint(f.with(st)), "[]"), f.want)
+			with = append(with, st.name+" ("+numbers(f.with(st))+")")
 		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.name, f.does, strings.Join(with, ", "), f.want)
 	}
 	return b.String()
+}
+
+func numbers(of []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(of), "[]"), " ", ", ")
 }
 
 // mutantsTable is a line for every mutant. The seconds are those of the machine that it was written on.
@@ -80,7 +86,7 @@ func mutantsTable(seconds map[string]string) string {
 		if s == "" {
 			s = "–"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s, %s, %d | %s | %s |\n", m.name, m.does, m.row, m.store.name, m.nodes, m.convicts, s)
+		fmt.Fprintf(&b, "| %s | %s | %s · %s (%d) | %s | %s |\n", m.name, m.does, m.row, m.store.name, m.nodes, m.convicts, s)
 	}
 	return b.String()
 }

@@ -3,6 +3,8 @@
 package faults
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,6 +22,7 @@ func (s *scene) judge(r *history.Result) {
 	for _, n := range s.nodes {
 		n.checkLog()
 	}
+	s.checkSecret()
 	s.judgeProof(r)
 	if s.fault.want.violated {
 		return
@@ -30,6 +33,22 @@ func (s *scene) judge(r *history.Result) {
 	}
 	if s.Failed() {
 		s.Log(s.logs())
+	}
+}
+
+// checkSecret wants no password in what the load says and writes.
+func (s *scene) checkSecret() {
+	s.Helper()
+	said := s.load.stdout.String() + s.load.stderr.String()
+	for _, name := range []string{history.RunFile, history.JournalFile} {
+		b, err := os.ReadFile(filepath.Join(s.load.dir, name))
+		if err != nil {
+			s.Error(err)
+		}
+		said += string(b)
+	}
+	if strings.Contains(said, secret) {
+		s.Error("tmctl load shows the store's password")
 	}
 }
 

@@ -20,13 +20,14 @@ func cutting(toxic, direction, attributes string) func(*scene) {
 	}
 }
 
-// swallowing keeps what Redis says from one node after the other.
+// swallowing keeps what Redis says from one node after the other, and what it says from Redis.
 func swallowing(s *scene) {
-	for i, n := range s.nodes {
+	for i := range max(2, s.size) {
+		n, l := s.nodes[i%s.size], s.links[i%s.size]
 		failed := n.storeErrors()
-		s.spoil(s.links[i], "timeout", "downstream", `"timeout":0`)
+		s.spoil(l, "timeout", []string{"downstream", "upstream"}[i%2], `"timeout":0`)
 		time.Sleep(1500 * time.Millisecond) // the fault, and no wait for anything
-		s.links[i].heal()
+		l.heal()
 		s.goesOn()
 		if n.storeErrors() == failed {
 			s.Errorf("no call of %s failed; want some", n.name)

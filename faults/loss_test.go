@@ -32,11 +32,9 @@ func lossFaults() (rows []*fault) {
 			return f
 		}
 		off := row("fence off")
-		off.does += "; the fence is taken out of the server's source, as a negative control"
-		off.mutant, off.want.violated = fenceOff, true
+		off.mutant, off.want = fenceOff, want{violated: true, also: "negative control: the fence is taken out of the server's source"}
 
 		stop := row("stop", "--on-rollback", "stop")
-		stop.does += "; `--on-rollback stop`"
 		stop.want.stops = true
 		stop.play = func(s *scene) {
 			id := s.idInRedis()
@@ -45,7 +43,6 @@ func lossFaults() (rows []*fault) {
 		}
 
 		jump := row("jump", "--on-rollback", "jump")
-		jump.does += "; `--on-rollback jump`"
 		jump.want.declares = true
 		jump.play = func(s *scene) { l.lose(s); s.jumps() }
 	}

@@ -25,9 +25,9 @@ var (
 		url:  func(s *scene, _ int) string { return "file:" + s.dir },
 	}
 
-	always   = redisStore("redis, fsync always", "always")
-	everysec = redisStore("redis, fsync everysec", "everysec")
-	volatile = redisStore("redis, no persistence", "")
+	always   = redisStore("redis always", "always")
+	everysec = redisStore("redis everysec", "everysec")
+	volatile = redisStore("redis volatile", "")
 )
 
 // place makes a directory for the store's files, unless the row did. It is in memory where that can be: no row takes the
