@@ -139,7 +139,7 @@ func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
 	case err != nil:
 		b.refuseBlock(blk, err)
 		return false
-	case c.Granted < 1 || c.Granted > c.N || c.First < 1 || last > api.MaxTurno:
+	case c.Granted < 1 || c.Granted > c.N || c.First-1 >= api.MaxTurno || last > api.MaxTurno:
 		b.refuseBlock(blk, errBadGrant)
 		return false
 	case c.First <= c.Mark || c.First <= k.mark && k.recent.meets(span{c.First, last}):

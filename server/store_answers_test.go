@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,28 @@ func TestBadGrantsAreNotHandedOut(t *testing.T) {
 		t.Run(fmt.Sprint(g.first, g.granted), func(t *testing.T) {
 			g.Store = memory.New(1)
 			checkProblem(t, run(t, g, nil).ask(getA), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
+		})
+	}
+}
+
+// Nor are those of a block, wherever it begins.
+func TestBadBlocksAreNotHandedOut(t *testing.T) {
+	for _, g := range []granting{{first: 0, granted: 2}, {first: 1, granted: 3}, {first: api.MaxTurno, granted: 2},
+		{first: math.MaxUint64, granted: 2}, {first: math.MaxUint64 - 1, granted: 2}} {
+		t.Run(fmt.Sprint(g.first, g.granted), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n, d := desked(t, 1)
+				n.ask("x")
+				busy := d.next(t)
+				rs := n.asks("a", "a")
+				busy.grant(t)
+				v := d.next(t)
+				v.Claims[0].First, v.Claims[0].Granted = g.first, g.granted
+				v.answer()
+				expect(t, "the requests", rs, "unknown unknown")
+				expect(t, "the marks", n.Marks(), "[{x 1}]")
+				expect(t, "the books", n.Books(), "{3 0 map[] 2 0}")
+			})
 		})
 	}
 }
