@@ -99,9 +99,14 @@ func (c *crowd) history() []history.Op {
 	return ops
 }
 
-// prove judges the history of fresh ids that nobody else used.
+// prove judges the history of fresh ids that nobody else used, and of which nodes skipped numbers by their word.
 func (c *crowd) prove() history.Proof {
 	checker := linear.New(linear.Config{IDs: c.ids, Nodes: c.names(), Fresh: true, Exclusive: true})
+	for _, n := range c.nodes {
+		for _, r := range n.Declared() {
+			checker.Declare(history.Range(r))
+		}
+	}
 	checker.Add(history.Batch{Ops: c.history(), Watermark: time.Since(c.start) + 1})
 	return checker.Close()
 }

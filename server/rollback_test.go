@@ -68,6 +68,7 @@ func tally(t *testing.T, c *crowd, happened map[string]int) {
 		complain(t, p)
 	}
 	happened["ops"] += int(p.Ops)
+	happened["gaps"] += int(p.Gaps)
 	for _, n := range c.nodes {
 		happened["rollbacks"] += int(n.Rollbacks())
 		happened["burned"] += int(n.Books().Burned["rollback"])
