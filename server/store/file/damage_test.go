@@ -222,6 +222,10 @@ func TestEdited(t *testing.T) {
 		{"an id at no place", put(idsBucket, []byte("c"), placeEntry("c", perSheet)), ErrDamaged},
 		{"an id that is none", put(idsBucket, []byte("no id"), placeEntry("no id", 2)), ErrDamaged},
 		{"an id without a number", put(idsBucket, []byte("c"), placeEntry("c", 2)), nil},
+		{"an id by another name", func(tx *bbolt.Tx) error {
+			ids := tx.Bucket(idsBucket)
+			return errors.Join(ids.Put([]byte("x"), slices.Clone(ids.Get([]byte("a")))), ids.Delete([]byte("a")))
+		}, ErrDamaged},
 		{"a number without an id", remove(idsBucket, []byte("a")), ErrDamaged},
 		{"a sheet of another size", put(numbersBucket, sheetKey(0), make([]byte, sheetSize-1)), ErrDamaged},
 		{"a sheet missing", put(numbersBucket, sheetKey(2), make([]byte, sheetSize)), ErrDamaged},

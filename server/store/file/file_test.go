@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -99,9 +101,14 @@ func (n *node) take(t testing.TB, amount uint64, ids ...string) ([]server.Claim,
 	for _, id := range ids {
 		call.Claims = append(call.Claims, server.Claim{ID: id, N: amount})
 	}
-	err := n.s.Reserve(t.Context(), call)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	err := n.s.Reserve(ctx, call)
 	return call.Claims, err
 }
+
+// hang is when a test gives up on a store, or a disk, that hangs.
+const hang = 20 * time.Second
 
 // must takes n numbers of each id, and adds them to last, where they have to follow.
 func (n *node) must(t testing.TB, last map[string]uint64, amount uint64, ids ...string) {
