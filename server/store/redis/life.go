@@ -234,6 +234,5 @@ func (s *Store) Fence(ctx context.Context, marks []server.Mark, jump uint64) ([]
 	if err != nil {
 		return back, fmt.Errorf("fence %s: %w", s.name, err)
 	}
-	s.life.Store(nil)
 	return back, nil
 }

@@ -20,14 +20,16 @@ func TestKilled(t *testing.T) {
 	b.want("x", 5, 6)
 	b.want("y", 1, 1)
 	r.Restart()
-	for _, n := range []*node{a, b, idle} {
-		n.changed()
-	}
+	a.changed()
 	a.rejoin(0)
 	a.want("x", 1, 11)
-	b.changed() // what another node does is no excuse
+	if _, _, err := b.take("x", 1); err == nil { // its connection has died
+		t.Error("Reserve() works over a connection that has died")
+	}
+	b.refused("x", server.ErrChanged) // it has not compared its marks, whatever others did
 	b.rejoin(0)
 	b.want("x", 1, 12)
+	idle.changed()
 	idle.rejoin(0)
 	idle.want("x", 1, 13)
 }

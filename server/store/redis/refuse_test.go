@@ -55,8 +55,17 @@ func TestRefused(t *testing.T) {
 			eventually(t, tt.until, func() bool { return strings.Contains(r.Do("INFO", "persistence"), tt.until) })
 			n.unavailable(r, "a", "5", tt.reason)
 			n.unavailable(r, "new", "", tt.reason)
+			call := n.call(server.Claim{ID: "a", N: 2})
+			if err := n.Reserve(t.Context(), call); !errors.Is(err, server.ErrUnavailable) {
+				t.Errorf("Reserve(a) = %v; want it unavailable", err)
+			}
 			r.Run(tt.heal...)
-			n.want("a", 1, 6)
+			wantBlocks(t, "asked again", call, n.Reserve(t.Context(), call), 6)
+			if got := r.Do("GET", "turno:a"); got != "7" {
+				t.Errorf("the counter is %s; want 7: what was refused before was done now", got)
+			}
+			n.received(call)
+			n.want("a", 1, 8)
 			n.want("new", 1, 1)
 		})
 	}
@@ -116,5 +125,13 @@ func TestRefusals(t *testing.T) {
 		if tt.is != nil && !errors.Is(err, tt.is) || certain != (tt.is != nil) || !strings.Contains(err.Error(), tt.words) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("refusal(%s) = %v; want %v, in words with %q", tt.says, err, tt.is, tt.words)
 		}
+	}
+}
+
+// Redis quotes 128 bytes of what it does not know: the beginning of a long password.
+func TestLongPassword(t *testing.T) {
+	w := words{secret: strings.Repeat("canary", 50)}
+	if says := w.plain(errors.New("ERR unknown command 'AUTH', with args beginning with: '" + w.secret[:128] + "'")); strings.Contains(says, "canary") {
+		t.Errorf("plain() = %s, with a part of the password", says)
 	}
 }

@@ -74,7 +74,7 @@ func wanted(c *server.Claim) string {
 func (s *Store) settle(call *server.Call, answer string) error {
 	ids, lines, _ := strings.Cut(answer, "\n")
 	if n, err := strconv.ParseInt(ids, 10, 64); err == nil {
-		s.ids.Store(n)
+		s.atLeast(n)
 	}
 	for i := range call.Claims {
 		line, rest, _ := strings.Cut(lines, "\n")
@@ -84,6 +84,12 @@ func (s *Store) settle(call *server.Call, answer string) error {
 		lines = rest
 	}
 	return nil
+}
+
+// atLeast raises the number of ids: answers of two slots may be read in another order than Redis gave them. Check lowers it.
+func (s *Store) atLeast(ids int64) {
+	for known := s.ids.Load(); known < ids && !s.ids.CompareAndSwap(known, ids); known = s.ids.Load() {
+	}
 }
 
 // settleClaim reads a line: the last number before the block, or a letter for why there is none.
