@@ -29,7 +29,7 @@ const (
 )
 
 // mutants lists them. Each stands for a rule of the batcher or of a store; fenceOff is also a control in the table itself.
-var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, noRecord, earlyAnswer, lateCommit, fenceOff, lostEntry}
+var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, noRecord, earlyAnswer, lateCommit, fenceOff, noGrace, lostEntry}
 
 var fenceOff = &mutant{
 	name: "fence off", does: "takes no notice of a store that went back: nobody compares marks",
@@ -39,6 +39,12 @@ var fenceOff = &mutant{
 		{"server/store/redis/life.go", "s.fence(ctx, m.life, marks, jump)", "s.fence(ctx, m.life, nil, jump)"},
 		{"server/store/redis/reserve.lua", "elseif redis.call('SISMEMBER', ids, sub(key, #prefix + 1)) ~= 0 then", "elseif false then"},
 	},
+}
+
+var noGrace = &mutant{
+	name: "no grace", does: "goes on at once when it has compared its own marks with a Redis that is not what it was",
+	row: "node late", store: always, nodes: 3, convicts: byProof,
+	edits: []edit{{"server/store/redis/life.go", "	wait := s.options.Grace\n", "	wait := time.Duration(0)\n"}},
 }
 
 var lateJoiner = &mutant{

@@ -76,7 +76,7 @@ func (n *node) launch() *process {
 	n.t.Helper()
 	argv := append([]string{n.binary, "serve", "--addr", n.addr, "--admin", n.admin, "--log-format", "json"}, n.args...)
 	if n.openFiles > 0 {
-		argv = append([]string{"prlimit", "--nofile=" + strconv.Itoa(n.openFiles)}, argv...)
+		argv = append([]string{"sh", "-c", "ulimit -n " + strconv.Itoa(n.openFiles) + ` && exec "$0" "$@"`}, argv...)
 	}
 	n.life = start(n.t, n.name, []string{"TMCTL_SERVE_STORE=" + n.store}, argv...)
 	n.logs = append(n.logs, n.life)

@@ -161,21 +161,27 @@ func loseAll(s *scene) {
 	s.goesOn()
 }
 
-// loseWhileAway has the first node alone take numbers, and keeps it from saying so when these are lost.
-func loseWhileAway(s *scene) {
-	first, others := s.nodes[0], s.nodes[1:]
-	for _, n := range others {
-		n.life.signal(syscall.SIGSTOP)
+// loseAt has the first node alone take numbers, and loses its last calls; it goes on when, for the others, back returns.
+func loseAt(back func(s *scene, others []*node)) func(*scene) {
+	return func(s *scene) {
+		first, others := s.nodes[0], s.nodes[1:]
+		for _, n := range others {
+			n.life.signal(syscall.SIGSTOP)
+		}
+		s.goesOn(first)
+		first.life.signal(syscall.SIGSTOP)
+		s.redis.Kill()
+		s.redis.CutAOF(20 * aCall)
+		s.redis.Restart()
+		for _, n := range others {
+			n.life.signal(syscall.SIGCONT)
+		}
+		back(s, others)
+		first.life.signal(syscall.SIGCONT)
+		s.goesOn()
 	}
-	s.goesOn(first)
-	first.life.signal(syscall.SIGSTOP)
-	s.redis.Kill()
-	s.redis.CutAOF(20 * aCall)
-	s.redis.Restart()
-	for _, n := range others {
-		n.life.signal(syscall.SIGCONT)
-	}
-	s.goesOn(others...)
-	first.life.signal(syscall.SIGCONT)
-	s.goesOn()
 }
+
+// late is within the grace, away is after it.
+func late(*scene, []*node)          { time.Sleep(300 * time.Millisecond) } // of the grace's second
+func away(s *scene, others []*node) { s.goesOn(others...) }

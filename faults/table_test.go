@@ -8,7 +8,7 @@ import (
 )
 
 // faults is the table, in the document's order.
-var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), windows, linkFaults, shortages, clientFaults, edges)
+var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, windows, linkFaults, shortages, clientFaults, edges)
 
 // anyStore is one of each kind; the Redis ones share what they do about a node.
 var anyStore = []*store{memory, file, everysec}
@@ -76,6 +76,14 @@ var losses = []loss{
 	{"counter deleted", "DEL of the counter", everysec, func(s *scene) { s.redis.Run("DEL " + s.key(s.idInRedis())) }},
 }
 
+// lateFaults shows what the grace is for.
+var lateFaults = []*fault{
+	{
+		name: "node late", does: "redis-server loses the last calls, all of one node, which is paused meanwhile, but goes on within the grace; `--on-rollback jump`",
+		stores: []*store{always}, nodes: []int{3}, args: []string{"--on-rollback", "jump"}, want: want{declares: true}, play: loseAt(late),
+	},
+}
+
 // windows are what the fence does not cover, tried.
 var windows = []*fault{
 	{
@@ -83,8 +91,8 @@ var windows = []*fault{
 		stores: []*store{volatile}, want: want{violated: true, also: "not covered"}, ready: balance, play: loseAll,
 	},
 	{
-		name: "node away", does: "redis-server loses the last calls, all of one node, which is paused while the others compare their marks",
-		stores: []*store{always}, nodes: []int{3}, want: want{violated: true, also: "not covered"}, play: loseWhileAway,
+		name: "node away", does: "as node late, but the node is paused until the others have gone on",
+		stores: []*store{always}, nodes: []int{3}, want: want{violated: true, also: "not covered"}, play: loseAt(away),
 	},
 }
 
