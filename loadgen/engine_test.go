@@ -89,7 +89,8 @@ func TestEnginesDriveAFixedRate(t *testing.T) {
 					t.Errorf("%d ops were called before a watermark that had promised them away", sink.early)
 				}
 				st := o.Steps[len(o.Steps)-1]
-				if st.Sent != st.Planned || st.Errors != 0 || o.Requests != sink.ops {
+				late := st.Limit == history.LimitGenerator || st.Limit == history.LimitHost // this machine is too busy: it says so
+				if st.Sent > st.Planned || st.Sent < st.Planned && !late || st.Errors != 0 || o.Requests != sink.ops {
 					t.Errorf("planned %d, sent %d, %d errors; %d requests, %d recorded", st.Planned, st.Sent, st.Errors, o.Requests, sink.ops)
 				}
 			})

@@ -23,8 +23,8 @@ var OnRollbacks = []string{OnRollbackStop, OnRollbackJump}
 // 5 s of 200,000/s, of 9·10^15 numbers.
 const JumpMargin = 1_000_000
 
-// maxDeclared bounds the ranges that are remembered; a node that jumps so often has other troubles.
-const maxDeclared = 1000
+// maxDeclared bounds the ranges that are remembered. A store of many ids that went back is one of each, and load reads all.
+const maxDeclared = 32_768
 
 // checkEvery is how often a node asks whether its store is still the same. Whatever asks for numbers notices by itself; this
 // is for nodes without requests, whose marks the others need.
