@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -147,4 +148,27 @@ func TestWriteFailed(t *testing.T) {
 	if l.Issued != taken(t, store, "a") || l.Burned["write_failed"] == 0 || l.Delivered+l.Burned["write_failed"] != l.Issued || l.InFlight != 0 {
 		t.Errorf("the ledger is %+v; want the %d that the store gave, some of them not written", l, taken(t, store, "a"))
 	}
+}
+
+// An answer to a client that has reset its connection is not delivered, whether that is found before it is written or by
+// writing it.
+func TestNothingIsDeliveredToNobody(t *testing.T) {
+	g := newGate()
+	r := run(t, g, nil)
+	for i := range uint64(20) {
+		c := r.dial()
+		c.send(getA)
+		<-g.came
+		if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		r.awaitGone(1)
+		g.word <- nil
+		r.awaitConnections(0)
+		if l := r.Ledger(); l.Delivered != 0 || l.Issued != i+1 || l.Burned["write_failed"]+l.Burned["client_gone"] != i+1 {
+			t.Fatalf("the ledger is %+v; want %d numbers, none delivered", l, i+1)
+		}
+	}
+	t.Log(r.Ledger())
 }

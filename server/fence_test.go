@@ -56,6 +56,18 @@ func TestJumpWhenTheStoreWentBack(t *testing.T) {
 	})
 }
 
+// What was skipped counts as given: a store that goes back to within it is fenced again.
+func TestBackIntoAJump(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, f, _ := lived(t, server.OnRollbackJump)
+		f.set("a", 4)
+		expect(t, "after it went back", n.ask("a"), "unknown")
+		f.set("a", 20)
+		expect(t, "after it went back again", n.asks("a", "a"), "unknown 2000011")
+		expect(t, "the declared ranges", n.Declared(), "[{a 11 1000010} {a 1000011 2000010}]")
+	})
+}
+
 // Near the upper edge a jump ends there.
 func TestJumpAtTheEdge(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -87,8 +99,9 @@ func TestWentBackWithoutAFence(t *testing.T) {
 		n := newNode(t, struct{ server.Store }{f.open(0)}, nil)
 		expect(t, "before", n.asks("a", "a", "b"), "1 2 1")
 		f.set("a", 0)
-		expect(t, "after it went back", n.asks("a", "a", "b"), "unknown stopped 2")
+		expect(t, "after it went back", n.asks("a", "a", "a", "a", "b"), "unknown stopped stopped stopped 2")
 		expect(t, "the store", f.copy().last["a"], "1")
+		expect(t, "slots at rest", n.Idle(), "2")
 		expect(t, "the rollbacks", n.Rollbacks(), "1")
 		f.set("a", 10)
 		expect(t, "for ever", n.ask("a"), "stopped")

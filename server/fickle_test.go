@@ -64,7 +64,7 @@ func (f *fickle) reserve(node, life int, call *server.Call) error {
 	case call.Seq < last.Seq:
 		return server.ErrUnavailable
 	case call.Seq == last.Seq:
-		copy(call.Claims, last.Claims)
+		settle(call, last.Claims)
 		return nil
 	}
 	for i := range call.Claims {

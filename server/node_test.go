@@ -156,7 +156,7 @@ func (d *desk) Reserve(ctx context.Context, call *server.Call) error {
 	}
 	select {
 	case err := <-v.orders:
-		copy(call.Claims, v.Claims)
+		settle(call, v.Claims)
 		return err
 	case <-ended:
 		return ctx.Err()
@@ -244,6 +244,14 @@ var errLost = errors.New("connection reset by peer")
 // copyOf is call as it is now.
 func copyOf(call *server.Call) server.Call {
 	return server.Call{Slot: call.Slot, Seq: call.Seq, Claims: slices.Clone(call.Claims)}
+}
+
+// settle writes what a store granted into call, and nothing else.
+func settle(call *server.Call, granted []server.Claim) {
+	for i, g := range granted {
+		c := &call.Claims[i]
+		c.First, c.Granted, c.Err = g.First, g.Granted, g.Err
+	}
 }
 
 // callers names the functions that led here.

@@ -116,7 +116,7 @@ func (s *storm) Reserve(ctx context.Context, call *server.Call) error {
 	select {
 	case err := <-answer:
 		s.note(s.answered, token, &sent, err)
-		copy(call.Claims, sent.Claims)
+		settle(call, sent.Claims)
 		return err
 	case <-broken:
 		return errLost
