@@ -30,8 +30,8 @@ func killNodes(s *scene) {
 
 // pauseNode pauses the only node for as long as load does not give the target up, or one of several for longer.
 func pauseNode(s *scene) {
-	n, d := s.nodes[0], 700*time.Millisecond
-	if len(s.nodes) > 1 {
+	n, d := s.nodes[0], shortPause
+	if s.size > 1 {
 		d = 2500 * time.Millisecond
 	}
 	for range 2 {

@@ -13,11 +13,14 @@ var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, wi
 // anyStore is one of each kind; the Redis ones share what they do about a node.
 var anyStore = []*store{memory, file, everysec}
 
-// Time-outs that a fault is meant to exceed.
+// Time-outs that a fault is meant to exceed: a shortPause does so, and is far from the second without an answer after
+// which load gives a target up.
 var (
-	hasty       = []string{"--request-timeout", "500ms"}
+	hasty       = []string{"--request-timeout", "300ms"}
 	hastyClient = plan{timeout: 300 * time.Millisecond}
 )
+
+const shortPause = 500 * time.Millisecond
 
 var nodeFaults = []*fault{
 	{
@@ -58,7 +61,7 @@ var redisFaults = []*fault{
 	{
 		name: "clients give up", does: "SIGSTOP of redis-server for longer than clients wait, but not the node; twice", stores: []*store{everysec},
 		plan: hastyClient, want: want{also: "numbers that nobody waited for any more are burned, and counted"}, after: burnedSome,
-		play: func(s *scene) { s.pauseRedis(700 * time.Millisecond); s.pauseRedis(700 * time.Millisecond) },
+		play: func(s *scene) { s.pauseRedis(shortPause); s.pauseRedis(shortPause) },
 	},
 	{
 		name: "redis out of memory", does: "maxmemory reached with noeviction, then raised", stores: []*store{everysec},
