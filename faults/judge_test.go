@@ -69,6 +69,9 @@ func (s *scene) judgeProof(r *history.Result) {
 			s.Log(f.Text)
 		}
 	}
+	if s.fault.plan.duration == 0 && r.ExitCode != 130 {
+		s.Errorf("load ended with %d by itself; want it to go on until it is stopped", r.ExitCode)
+	}
 	if w.ends {
 		return // too few numbers are left to prove anything else
 	}

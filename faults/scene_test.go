@@ -104,7 +104,7 @@ const waits = 20 * time.Second
 // until waits for something that must come while the load is under way; it looks again and again.
 func (s *scene) until(what string, is func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(waits); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waits); ; time.Sleep(10 * time.Millisecond) {
 		switch {
 		case is():
 			return
@@ -128,7 +128,12 @@ func (s *scene) goesOn(nodes ...*node) {
 		nodes = s.nodes
 	}
 	for _, n := range nodes {
-		from := n.answered()
+		var from uint64
+		s.until(n.name+" says what it has handed out", func() bool {
+			now := n.snapshot()
+			from = now.Requests["ok"]
+			return now.State != ""
+		})
 		s.until(n.name+" hands out numbers", func() bool { return n.answered() >= from+enough })
 	}
 }
