@@ -8,6 +8,8 @@
 //	history/         what each client did and saw, and the run directory; history/linear proves it
 //	journal/         the events of a run, one a line
 //	report/          a run as a document
+//	faults/          tests only: real servers broken under load, the proof as the judge
+//	bench/           a program of its own: the binary beside its peers
 //	templates/       embedded files
 //	docs/            ARCHITECTURE.md is the page to read next
 package main

@@ -61,7 +61,7 @@ func (s *Server) adminHandler() http.Handler {
 	})
 	mux.HandleFunc("GET "+api.CountersPath+"{id}", s.serveCounter)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	// Not cmdline: a store's password may be in it.
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -55,7 +56,16 @@ func TestPipelinedNumbersAreDelivered(t *testing.T) {
 			r := run(t, s, nil)
 			before := taken(t, store, "a")
 			c := r.dial()
-			go c.send(strings.Repeat(getA, n))
+			sent := make(chan error, 1)
+			go func() {
+				_, err := io.WriteString(c, strings.Repeat(getA, n))
+				sent <- err
+			}()
+			defer func() {
+				if err := <-sent; err != nil {
+					t.Error(err)
+				}
+			}()
 			for i := range n {
 				checkTurno(t, c.receive("GET"), fmt.Sprintf(`{"id":"a","turno":%d}`, before+uint64(i)+1))
 			}
