@@ -143,6 +143,11 @@ func TestDiskHangs(t *testing.T) {
 	if c, err := reserve(3, 2); !errors.Is(err, server.ErrUnavailable) {
 		t.Errorf("the next call = %v, %v while the disk hangs; want ErrUnavailable: it never began", c, err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if f := n.s.examineFsync(ctx); f.Level != server.Fail || f.Hint == "" {
+		t.Errorf("examined while the disk hangs: %+v", f)
+	}
 	if last, err := n.s.Peek(t.Context(), "a"); last != 5 || err != nil {
 		t.Errorf("Peek = %d, %v; want 5, what is on disk", last, err)
 	}
@@ -151,6 +156,23 @@ func TestDiskHangs(t *testing.T) {
 	n.must(t, last, 3, "a") // the call again
 	n.must(t, last, 2, "a") // and the one that never began
 	wantLasts(t, n.s, last)
+}
+
+// An operator who gives up on a disk that hangs is told that the counter may move yet.
+func TestSetHangs(t *testing.T) {
+	s := opened(t, t.TempDir(), 10)
+	update, begun, goOn := s.update, make(chan struct{}), make(chan struct{})
+	s.update = func(fn func(*bbolt.Tx) error) error { close(begun); <-goOn; return update(fn) }
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	if _, err := s.Set(ctx, "a", 9, false); !errors.Is(err, errHangs) || !errors.Is(err, context.Canceled) {
+		t.Errorf("Set = %v; want errHangs", err)
+	}
+	s.update = update
+	close(goOn)
+	if was, err := s.Set(t.Context(), "a", 9, false); was != 9 || err != nil {
+		t.Errorf("Set = %d, %v after it; want 9", was, err)
+	}
 }
 
 // Close waits for a transaction that nobody waits for any more.

@@ -46,21 +46,31 @@ func (s *Store) Set(ctx context.Context, id string, last uint64, back bool) (was
 	if !api.ValidID(id) || last > api.MaxTurno {
 		return 0, fmt.Errorf("counter %q can't be %d", id, last)
 	}
+	var found uint64
 	err = s.wait(ctx, func() (err error) {
-		was, err = s.set(id, last, back)
+		found, err = s.set(id, last, back)
 		return err
 	})
-	return was, err
+	if errors.Is(err, errHangs) {
+		return 0, err // and found is the writer's
+	}
+	return found, err
 }
 
-// wait has the writer do something. An operator waits for the disk as long as it takes: it is better to know than to be quick.
+var errHangs = errors.New("the disk has not answered: what was asked for may be done yet")
+
+// wait has the writer do something. After errHangs it may do so later.
 func (s *Store) wait(ctx context.Context, do func() error) error {
 	j, err := s.ask(ctx, do)
 	if err != nil {
 		return err
 	}
-	<-j.done
-	return j.err
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errHangs, ctx.Err())
+	}
 }
 
 func (s *Store) set(id string, last uint64, back bool) (was uint64, err error) {
