@@ -340,3 +340,23 @@ func TestWaitOfFreshNode(t *testing.T) {
 		}
 	}
 }
+
+// An id that one node stopped is not set going by another's jump.
+func TestStopsHoldAgainstJumps(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	a, b := open(t, r.URL()), open(t, r.URL())
+	a.want("x", 5, 1)
+	b.want("x", 5, 6)
+	r.Run("FLUSHALL")
+	a.changed()
+	a.rejoin(0, "x 0<5→0")
+	b.changed()
+	b.rejoin(100, "x 0<10→0")
+	b.refused("x", server.ErrStopped)
+	if got := r.Do("EXISTS", "turno:x"); got != "0" {
+		t.Error("the counter of a stopped id was moved")
+	}
+	if got := r.Do("HGET", "turno:#stopped", "x"); got != "10" {
+		t.Errorf("the number to reach is %s; want 10", got)
+	}
+}

@@ -97,7 +97,7 @@ func (l *line) dial(network, addr string, secure *tls.Config) (net.Conn, error) 
 	c := &conn{Conn: raw, line: l}
 	l.conn.Store(c)
 	if a.ctx.Err() != nil { // then cut may have come before
-		c.hangUp()
+		_ = c.Close() // nothing was said on it
 	}
 	return c, nil
 }
@@ -120,15 +120,15 @@ func (c *conn) Write(b []byte) (int, error) {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err != nil {
-		c.hangUp()
+		_ = c.Close() // err says more
 	}
 	return n, err
 }
 
-// hangUp closes the connection; whoever reads from it gets an error.
-func (c *conn) hangUp() {
+// Close hangs up; whoever reads gets an error.
+func (c *conn) Close() error {
 	c.hung.Store(true)
-	_ = c.Conn.Close() // nothing that matters is lost
+	return c.Conn.Close()
 }
 
 // cut ends an attempt that is under way.
@@ -136,7 +136,7 @@ func (l *line) cut(a *attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c := l.conn.Load(); c != nil && !a.over {
-		c.hangUp()
+		_ = c.Close() // the attempt has another error
 	}
 }
 
@@ -171,7 +171,7 @@ func (l *line) attempt(ctx context.Context, ask func(context.Context) []rueidis.
 	a := &attempt{ctx: ctx}
 	l.now = a
 	if l.old.Swap(false) && l.client != nil && !l.conn.Load().hung.Load() {
-		l.conn.Load().hangUp()
+		_ = l.conn.Load().Close() // it is not needed any more
 		l.forget(ctx)
 	}
 	stop := context.AfterFunc(ctx, func() { l.cut(a) })
@@ -218,7 +218,7 @@ func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client != nil {
-		l.conn.Load().hangUp()
+		_ = l.conn.Load().Close() // nobody waits for an answer
 		l.client.Close()
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // soon is a time-out for calls that can't be answered.
-const soon = 30 * time.Millisecond
+const soon = 200 * time.Millisecond
 
 // reserveWithin makes a call that has a time-out.
 func (n *node) reserveWithin(d time.Duration, call *server.Call) error {
