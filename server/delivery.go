@@ -32,8 +32,7 @@ func (c *conn) refused() {
 
 // written counts what is delivered once b is written. fasthttp fills its buffer with answer after answer while requests are
 // pipelined, so b may end within one, which is delivered by the next. A number's answer ends in the brace that closes its
-// JSON, and has no other; number says whether the answer that was made last is one
-// that counts.
+// JSON, and has no other; number says whether the answer that was made last is one that counts.
 func (d *delivery) written(b []byte, number bool) {
 	handed := d.handed.Load()
 	if handed > 0 && number && b[len(b)-1] != '}' {
