@@ -43,11 +43,11 @@ var nodeFaults = []*fault{
 var redisFaults = []*fault{
 	{
 		name: "redis killed", does: "kill -9 of redis-server, started again, three times", stores: []*store{always},
-		want: want{known: true, also: "nothing is lost, so the fence rests"}, play: killRedis, after: noRollback,
+		want: want{also: "nothing is lost, so the fence rests"}, play: killRedis, after: noRollback,
 	},
 	{
 		name: "redis killed, jump", does: "kill -9 of redis-server, started again, three times; `--on-rollback jump`", stores: []*store{everysec},
-		args: []string{"--on-rollback", "jump"}, want: want{known: true, lossy: true}, play: killRedis,
+		args: []string{"--on-rollback", "jump"}, want: want{lossy: true}, play: killRedis,
 	},
 	{
 		name: "redis paused", does: "SIGSTOP of redis-server for 3 s, then SIGCONT", stores: []*store{everysec},

@@ -38,9 +38,9 @@ type batcher struct {
 	pending       []*counter          // those with waiting requests, in order of arrival
 	slots         []*slot
 	idle          []*slot
-	spare         [][]*waiter   // emptied blocks, to be filled again
-	joining       chan struct{} // not nil while the store is rejoined; closed after it
-	generation    uint64        // how often that was
+	spare         [][]*waiter // emptied blocks, to be filled again
+	joining       bool        // the store is being rejoined: no call is begun
+	generation    uint64      // how often that was
 	rollbacks     uint64
 	declared      []api.Range // the newest that were skipped, and
 	declaredCount uint64      // how many numbers in all
@@ -116,7 +116,7 @@ func (b *batcher) take(since time.Time, c *conn, id []byte) (uint64, outcome, er
 // freeSlot takes a slot off the idle ones. Under mu.
 func (b *batcher) freeSlot() *slot {
 	last := len(b.idle) - 1
-	if last < 0 || b.joining != nil {
+	if last < 0 || b.joining {
 		return nil
 	}
 	s := b.idle[last]
@@ -128,7 +128,7 @@ func (b *batcher) freeSlot() *slot {
 func (b *batcher) release(s *slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.pending) > 0 && b.joining == nil {
+	if len(b.pending) > 0 && !b.joining {
 		s.wake <- struct{}{} // has room: the slot's goroutine rests
 		return
 	}
@@ -154,7 +154,7 @@ func (b *batcher) next(s *slot) bool {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.joining == nil && b.fill(s, now) {
+	if !b.joining && b.fill(s, now) {
 		return true
 	}
 	b.idle = append(b.idle, s)

@@ -50,16 +50,13 @@ func (b *batcher) reserve(ctx context.Context, s *slot) error {
 		case err == nil:
 			return nil
 		case errors.Is(err, ErrChanged):
-			joined := b.rejoin(generation)
+			b.rejoin(generation)
 			if lost == nil {
 				return err
 			}
-			select { // the repeat finds the token, or a store that never knew it; either way it is exact
-			case <-joined:
-				continue
-			case <-ctx.Done():
-				return lost
-			}
+			// The store as it was may have given the block, and others later numbers; as it is now it may give this call
+			// another one, and nobody could tell what became of the first.
+			return lost
 		case errors.Is(err, ErrUnavailable):
 			if lost == nil {
 				return err
@@ -102,7 +99,7 @@ func (b *batcher) settle(s *slot, err error, generation uint64) bool {
 	var back []Mark
 	failed := err
 	b.mu.Lock()
-	if err == nil && (b.joining != nil || b.generation != generation) {
+	if err == nil && (b.joining || b.generation != generation) {
 		b.mu.Unlock()
 		return false
 	}

@@ -52,21 +52,16 @@ func (b *batcher) watch(ctx context.Context) {
 	}
 }
 
-// rejoin makes this node known to what its store is now, unless that was done since generation. It does not wait; the
-// channel is closed when it is done. Meanwhile no call is begun.
-func (b *batcher) rejoin(generation uint64) <-chan struct{} {
+// rejoin makes this node known to what its store is now, unless that was done since generation, or is under way. It does
+// not wait; until it is done no call is begun.
+func (b *batcher) rejoin(generation uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.generation != generation {
-		done := make(chan struct{})
-		close(done)
-		return done
+	if b.generation != generation || b.joining {
+		return
 	}
-	if b.joining == nil {
-		b.joining = make(chan struct{})
-		b.workers.Go(func() { b.rejoinUntilDone(b.ctx) })
-	}
-	return b.joining
+	b.joining = true
+	b.workers.Go(func() { b.rejoinUntilDone(b.ctx) })
 }
 
 func (b *batcher) rejoinUntilDone(ctx context.Context) {
@@ -91,8 +86,12 @@ func (b *batcher) rejoinUntilDone(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.generation++
-	close(b.joining)
-	b.joining = nil
+	b.joining = false
+	if ctx.Err() == nil {
+		for _, k := range b.counters { // all marks were fenced, those of an id whose own fencing failed too
+			k.stopped = false
+		}
+	}
 	b.kick()
 }
 

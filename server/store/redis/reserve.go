@@ -18,10 +18,8 @@ import (
 // So there is no block without a record. A call of the same seq is answered from the record; one of a smaller seq takes
 // nothing, so that a call which was given up and arrives late (it was in a paused Redis' socket) does no harm.
 //
-// A call that was first made in an earlier life of Redis, and is asked again after Rejoin, finds its record or does not. If
-// it does, the dataset that Redis came back with has that call as a whole, its counters too: nobody else has or gets that
-// block. If it does not, it has nothing of that call: nobody got the block then, and it is taken anew, beyond what Rejoin
-// fenced.
+// A call that was first made in an earlier life of Redis is not asked again by the batcher: if its record is lost, others may
+// have had later numbers than its block, so that nobody could tell what became of it.
 func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	l := s.life.Load()
 	if l == nil {
