@@ -96,6 +96,7 @@ var mutantLine = regexp.MustCompile(`(?m)^\| ([^|]+) \|.*\| ([\d.]+) \|$`)
 // measured reads the seconds that the document has.
 func measured(text string) map[string]string {
 	_, table, _ := strings.Cut(text, fmt.Sprintf(begins, "mutants"))
+	table, _, _ = strings.Cut(table, fmt.Sprintf(ends, "mutants")) // other tables have mutants of the same names
 	seconds := map[string]string{}
 	for _, m := range mutantLine.FindAllStringSubmatch(table, -1) {
 		seconds[m[1]] = m[2]
