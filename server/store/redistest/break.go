@@ -61,7 +61,8 @@ func (s *Server) Empty() {
 }
 
 // CutAOF takes the last n bytes off the append-only file of a server that does not run: what it had not fsynced before
-// the power went. Redis drops the command or transaction that this tears.
+// the power went. Redis drops the command or transaction that this tears. Only with appendfsync always it is the last one
+// that was answered: otherwise Redis may not have written it yet.
 func (s *Server) CutAOF(n int64) {
 	s.t.Helper()
 	file := s.AOF()
