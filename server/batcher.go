@@ -40,7 +40,7 @@ type batcher struct {
 	idle          []*slot
 	spare         [][]*waiter // emptied blocks, to be filled again
 	joining       bool        // the store is being rejoined: no call is begun
-	generation    uint64      // how often that was
+	moment                    // what the store is, as far as is known
 	rollbacks     uint64
 	declared      []api.Range // the newest that were skipped, and
 	declaredCount uint64      // how many numbers in all

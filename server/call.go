@@ -19,7 +19,7 @@ func (b *batcher) perform(s *slot) {
 	case errors.Is(err, ErrChanged):
 		b.requeue(s)
 	default:
-		b.settle(s, err, 0)
+		b.settle(s, err, moment{})
 	}
 }
 
@@ -36,26 +36,28 @@ const (
 // they got; after ErrUnavailable and ErrChanged nothing was taken; after any other error something may have been.
 func (b *batcher) reserve(ctx context.Context, s *slot) error {
 	var lost error // why an earlier attempt is uncertain
+	first := b.now()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		b.mu.Lock()
-		generation := b.generation
-		b.mu.Unlock()
+		now := b.now()
+		if s.again = lost != nil; s.again && now != first {
+			// The store as it was may have given the block, and others later numbers; as it is now it may give this call
+			// another one, and nobody could tell what became of the first.
+			return lost
+		}
 		start := time.Now()
 		err := b.store.Reserve(ctx, &s.call)
 		b.books.called(time.Since(start), len(s.blocks), err)
-		if err == nil && !b.settle(s, nil, generation) {
+		if err == nil && !b.settle(s, nil, now) {
 			lost, err = errEarlier, ErrChanged
 		}
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, ErrChanged):
-			b.rejoin(generation)
+			b.rejoin(now.generation)
 			if lost == nil {
 				return err
 			}
-			// The store as it was may have given the block, and others later numbers; as it is now it may give this call
-			// another one, and nobody could tell what became of the first.
 			return lost
 		case errors.Is(err, ErrUnavailable):
 			if lost == nil {
@@ -93,24 +95,30 @@ func (b *batcher) requeue(s *slot) {
 	b.clear(s)
 }
 
-// settle tells each request of s what it got. It is false, and nothing is settled, when the store has changed since
-// generation: it may give others the numbers that this answer grants, of which the marks that Rejoin was told know nothing.
-func (b *batcher) settle(s *slot, err error, generation uint64) bool {
+// settle tells each request of s what it got. It is false, and nothing is settled, when the store has changed since it was
+// asked: it may give others the numbers that this answer grants, of which the marks that Rejoin was told know nothing.
+func (b *batcher) settle(s *slot, err error, asked moment) bool {
 	var back []Mark
 	failed := err
 	b.mu.Lock()
-	if err == nil && (b.joining || b.generation != generation) {
+	if err == nil && (b.joining || b.generation != asked.generation || s.again && b.noticed != asked.noticed) {
 		b.mu.Unlock()
 		return false
 	}
 	for i := range s.blocks {
 		c := &s.call.Claims[i]
+		if s.again && errors.Is(c.Err, ErrStopped) {
+			c.Err = errEarlier // the record of what an earlier attempt got may have gone with what the store lost
+		}
 		if b.settleBlock(c, s.blocks[i], err) {
 			back = append(back, Mark{ID: c.ID, Last: s.blocks[i].of.mark})
 		}
 		if err == nil && c.Err != nil && outcomeOf(c.Err).storeFailed() {
 			failed = fmt.Errorf("counter %s: %w", c.ID, c.Err)
 		}
+	}
+	if len(back) > 0 {
+		b.noticed++
 	}
 	b.clear(s)
 	b.mu.Unlock()

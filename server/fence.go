@@ -30,6 +30,18 @@ const maxDeclared = 32_768
 // is for nodes without requests, whose marks the others need.
 const checkEvery = 250 * time.Millisecond
 
+// moment tells a store from what it was before it changed.
+type moment struct {
+	generation uint64 // how often it was rejoined
+	noticed    uint64 // how often blocks showed that it had gone back
+}
+
+func (b *batcher) now() moment {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.moment
+}
+
 // watch notices a store that changes while nobody asks for numbers.
 func (b *batcher) watch(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
@@ -40,14 +52,12 @@ func (b *batcher) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		b.mu.Lock()
-		generation := b.generation
-		b.mu.Unlock()
+		now := b.now()
 		within, cancel := context.WithTimeout(ctx, b.timeout)
 		err := b.fenced.Check(within)
 		cancel()
 		if errors.Is(err, ErrChanged) {
-			b.rejoin(generation)
+			b.rejoin(now.generation)
 		}
 	}
 }

@@ -220,6 +220,57 @@ func TestLostAnswerThenAnotherStore(t *testing.T) {
 	}
 }
 
+// The same where only the numbers tell that the store went back: this node notices by those of another call, or is told that
+// the id is stopped, by another node.
+func TestLostAnswerThenAnUnnoticedLoss(t *testing.T) {
+	for name, tt := range map[string]struct {
+		policy string
+		notice func(t *testing.T, n *node, d *desk, repeat *visit)
+	}{
+		"noticed before the repeat": {server.OnRollbackJump, func(t *testing.T, n *node, d *desk, repeat *visit) {
+			other := n.ask("a")
+			d.next(t).grant(t)
+			expect(t, "the request of which it tells", other, "unknown")
+			repeat.end(server.ErrUnavailable)
+		}},
+		"noticed while it is answered": {server.OnRollbackJump, func(t *testing.T, n *node, d *desk, repeat *visit) {
+			other := n.ask("a")
+			call := d.next(t)
+			call.execute(t)
+			repeat.execute(t)
+			call.answer()
+			expect(t, "the request of which it tells", other, "unknown")
+			repeat.answer()
+		}},
+		"noticed by another node": {server.OnRollbackStop, func(t *testing.T, _ *node, d *desk, repeat *visit) {
+			d.Store.(*handle).fence([]server.Mark{{ID: "a", Last: 3}}, 0)
+			repeat.grant(t)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFickle()
+				h := f.open(0)
+				d := &desk{Store: h, slots: 2}
+				n := newNode(t, fencedDesk{d, h}, func(c *server.Config) { c.OnRollback = tt.policy })
+				old := f.copy()
+				lost, later := n.ask("a"), n.ask("a")
+				call := d.next(t)
+				call.lose(t)
+				d.next(t).grant(t)
+				expect(t, "the later request", later, "2")
+				f.restore(old, true)
+				time.Sleep(time.Second)
+				tt.notice(t, n, d, d.next(t))
+				time.Sleep(time.Second)
+				d.nobody(t)
+				expect(t, "the request", lost, "unknown")
+				expect(t, "the numbers written off", n.Books().Unknown, "1")
+			})
+		})
+	}
+}
+
 // An answer on its way while the node makes itself known to what the store is now is of the store as it was before: others
 // may be given the same numbers. It is not handed out, and its requests are told that a number may be gone.
 func TestAnswerOfAnEarlierLife(t *testing.T) {

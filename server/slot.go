@@ -10,6 +10,7 @@ type slot struct {
 	call   Call
 	blocks []block
 	until  time.Time     // when the last of its requests gives up
+	again  bool          // the call was made before, and its answer is not known
 	wake   chan struct{} // has its goroutine go on with what is pending
 }
 
