@@ -15,7 +15,7 @@ const (
 )
 
 // A block's body, before zstd: watermark, number of ops, the shapes, then the columns, each with its length, then the
-// answers. All integers are varints, zigzag where they may be negative. Each op predicts the next one:
+// answers, then the keyed ops: of each its distance from the one before, and Attempt and Replayed in one word. All integers are varints, zigzag where they may be negative. Each op predicts the next one:
 //
 //	runs   (shape, how many ops in a row have it)…
 //	call   Call − Return of the op before: on one connection the next request is sent soon after the last answer
@@ -70,6 +70,10 @@ type block struct {
 
 	answers []byte
 	nAnswer int
+
+	keyed     []byte
+	nKeyed    int
+	lastKeyed int // index of the last one
 }
 
 type known struct {
@@ -100,8 +104,28 @@ func (b *block) add(o *Op) error {
 	}
 	b.cols[colBehind] = appendZigzag(b.cols[colBehind], int64(*prev-o.Seen))
 	b.last = o.Return
+	if o.Attempt != 0 || o.Replayed {
+		b.key(o)
+	}
 	b.ops++
 	return nil
+}
+
+// key keeps what an op says of its Idempotency-Key. Most have none.
+func (b *block) key(o *Op) {
+	b.keyed = binary.AppendUvarint(b.keyed, uint64(b.ops-b.lastKeyed))
+	b.keyed = binary.AppendUvarint(b.keyed, keyWord(o))
+	b.lastKeyed = b.ops
+	b.nKeyed++
+}
+
+// keyWord is Attempt and Replayed in one word; 0 when there is nothing to say.
+func keyWord(o *Op) uint64 {
+	w := uint64(o.Attempt) << 1
+	if o.Replayed {
+		w |= 1
+	}
+	return w
 }
 
 // turn closes the open run and opens one of shape s.
@@ -174,19 +198,22 @@ func (b *block) encode(dst []byte) []byte {
 		dst = append(dst, b.cols[i]...)
 	}
 	dst = binary.AppendUvarint(dst, uint64(b.nAnswer))
-	return append(dst, b.answers...)
+	dst = append(dst, b.answers...)
+	dst = binary.AppendUvarint(dst, uint64(b.nKeyed))
+	return append(dst, b.keyed...)
 }
 
 // reset empties the block and keeps its buffers and its watermark.
 func (b *block) reset() {
-	b.ops, b.last, b.run, b.nAnswer = 0, 0, 0, 0
+	b.ops, b.last, b.run, b.nAnswer, b.nKeyed, b.lastKeyed = 0, 0, 0, 0, 0, 0
 	for i := range b.cols {
 		b.cols[i] = b.cols[i][:0]
 	}
 	clear(b.index)
 	clear(b.slotOf)
 	clear(b.near[:])
-	b.shapes, b.slots, b.turnos, b.answers = b.shapes[:0], b.slots[:0], b.turnos[:0], b.answers[:0]
+	b.shapes, b.slots, b.turnos = b.shapes[:0], b.slots[:0], b.turnos[:0]
+	b.answers, b.keyed = b.answers[:0], b.keyed[:0]
 }
 
 func appendZigzag(dst []byte, v int64) []byte {

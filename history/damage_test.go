@@ -108,7 +108,8 @@ func TestBlocksMissingOrMore(t *testing.T) {
 		{"the second block is there twice", slices.Concat(file[:second+block], file[second:]), "block 3 at byte"},
 		{"something follows the end", append(bytes.Clone(file), 0), "more after the end mark"},
 		{"two files in one", slices.Concat(file, file), "more after the end mark"},
-		{"another version", []byte("tmhist\x1a\x02"), "version 2; this tmctl reads 1"},
+		{"another version", []byte("tmhist\x1a\x03"), "version 3; this tmctl reads 1 to 2"},
+		{"version 0", []byte("tmhist\x1a\x00"), "version 0; this tmctl reads 1 to 2"},
 	}
 	for _, tt := range tests {
 		if _, _, err := readAll(bytes.NewReader(tt.file)); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -13,10 +13,11 @@ var errShort = errors.New("its columns don't fit its counts")
 
 // decoder reads bodies; it keeps its memory from one to the next.
 type decoder struct {
-	shapes []shape
-	slots  []int
-	slotOf map[uint32]int
-	turnos []uint64
+	keyless bool // of a history of version 1
+	shapes  []shape
+	slots   []int
+	slotOf  map[uint32]int
+	turnos  []uint64
 }
 
 // decode reads a body that encode wrote into batch, reusing its memory. It trusts nothing: every count is held against
@@ -40,6 +41,9 @@ func (d *decoder) decode(body []byte, batch *Batch) error {
 		return err
 	}
 	if err := readAnswers(&c, batch); err != nil {
+		return err
+	}
+	if err := d.readKeyed(&c, batch.Ops); err != nil {
 		return err
 	}
 	if c.bad || c.i != len(c.b) {
@@ -100,7 +104,7 @@ func readRun(ops []Op, cols *[columns]cursor, s shape, prev *uint64, last time.D
 		o.Call = last + time.Duration(call.zigzag())
 		o.Return = o.Call + time.Duration(took.zigzag())
 		o.Wait = time.Duration(wait.zigzag())
-		o.Turno = 0
+		o.Turno, o.Attempt, o.Replayed = 0, 0, false
 		if ok {
 			*prev += uint64(turno.zigzag())
 			o.Turno = *prev
@@ -121,6 +125,23 @@ func readAnswers(c *cursor, batch *Batch) error {
 			return errShort
 		}
 		batch.Answers = append(batch.Answers, Answer{Index: int(i), Body: c.bytes(size)})
+	}
+	return nil
+}
+
+// readKeyed fills in what ops say of their Idempotency-Keys.
+func (d *decoder) readKeyed(c *cursor, ops []Op) error {
+	if d.keyless {
+		return nil
+	}
+	at := uint64(0)
+	for i := range c.count(len(ops)) {
+		step, word := c.uvarint(), c.uvarint()
+		if c.bad || step == 0 && i > 0 || step >= uint64(len(ops))-at || word == 0 || word >= 1<<9 {
+			return errShort
+		}
+		at += step
+		ops[at].Attempt, ops[at].Replayed = uint8(word>>1), word&1 == 1
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // file would look like a torn one. The last frame is the end frame, whose body (not packed) holds the totals; a file
 // without it was not closed.
 const (
-	magic      = "tmhist\x1a\x01"
+	magic      = "tmhist\x1a\x02" // its last byte is the version; version 1 knew no Idempotency-Keys
 	headerSize = 21
 	kindOps    = 'o'
 	kindEnd    = 'e'

@@ -9,7 +9,7 @@ type Key struct {
 }
 
 // Lookup reads the history at path once and returns the first two ops that were given each key's number, in the order of
-// the file. Keys that nobody was given are absent. A damaged file yields what was found before the damage, and the error.
+// the file; the attempts of one Idempotency-Key are folded. Keys that nobody was given are absent. A damaged file yields what was found before the damage, and the error.
 func Lookup(path string, keys []Key) (map[Key][]Op, error) {
 	found := make(map[Key][]Op, len(keys))
 	if len(keys) == 0 {
@@ -28,16 +28,27 @@ func Lookup(path string, keys []Key) (map[Key][]Op, error) {
 		if err != nil {
 			return found, err
 		}
-		for i := range b.Ops {
-			o := &b.Ops[i]
-			if o.Outcome != OK || asked[o.Turno] == nil {
-				continue
-			}
+		keep(found, b.Ops, asked)
+	}
+	return found, nil
+}
+
+// keep adds those of ops that were given a number which was asked for, by turno.
+func keep(found map[Key][]Op, ops []Op, asked map[uint64][]Key) {
+	var one []Op
+	for len(ops) > 0 {
+		n := Attempts(ops)
+		if n == 1 && asked[ops[0].Turno] == nil { // most
+			ops = ops[1:]
+			continue
+		}
+		one = Fold(one[:0], ops[:n])
+		ops = ops[n:]
+		for _, o := range one {
 			k := Key{ID: o.ID, Turno: o.Turno}
-			if keep := found[k]; len(keep) < 2 && slices.Contains(asked[o.Turno], k) {
-				found[k] = append(keep, *o)
+			if o.Outcome == OK && len(found[k]) < 2 && slices.Contains(asked[o.Turno], k) {
+				found[k] = append(found[k], o)
 			}
 		}
 	}
-	return found, nil
 }

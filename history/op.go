@@ -20,6 +20,9 @@ type Op struct {
 	Node    uint8         // index into Run.Nodes
 	Outcome Outcome
 	Reason  Reason // why Outcome is not OK; [Remarked] on an OK op whose number was written oddly
+
+	Attempt  uint8 // which request with its Idempotency-Key it is: 1, 2 …, in the order of Call; 0 without a key
+	Replayed bool  // the answer said Idempotent-Replayed: true
 }
 
 // Service is how long the target took once the request was sent.
@@ -88,7 +91,8 @@ func name(names []string, i uint8) string {
 }
 
 // Batch is a group of ops on their way to whoever takes them ([Writer], the checker, the histograms): each has Add(Batch).
-// A taker must not keep Ops or Answers after Add returns.
+// A taker must not keep Ops or Answers after Add returns. The attempts of one Idempotency-Key follow each other in one batch:
+// the watermark waits for all of them.
 type Batch struct {
 	Ops []Op
 	// Watermark promises that every op whose Call is before it is in this batch or an earlier one. It never goes back.

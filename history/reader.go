@@ -54,9 +54,11 @@ func NewReader(in io.Reader) (*Reader, error) {
 	} else if n < len(magic) || string(head[:len(magic)-1]) != magic[:len(magic)-1] {
 		return nil, ErrNotHistory
 	}
-	if v := head[len(magic)-1]; v != magic[len(magic)-1] {
-		return nil, fmt.Errorf("the history is of version %d; this tmctl reads %d", v, magic[len(magic)-1])
+	version, newest := head[len(magic)-1], magic[len(magic)-1]
+	if version < 1 || version > newest {
+		return nil, fmt.Errorf("the history is of version %d; this tmctl reads 1 to %d", version, newest)
 	}
+	r.decoder.keyless = version == 1
 	r.offset = int64(len(magic))
 	var err error
 	r.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxRaw),

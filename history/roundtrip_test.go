@@ -19,6 +19,9 @@ func anyOp(t *rapid.T) Op {
 		Outcome: Outcome(rapid.IntRange(0, int(Unknown)).Draw(t, "outcome")),
 		Reason:  Reason(rapid.IntRange(0, len(reasonNames)-1).Draw(t, "reason")),
 	}
+	if rapid.IntRange(0, 3).Draw(t, "keyed") == 0 {
+		o.Attempt, o.Replayed = rapid.Uint8().Draw(t, "attempt"), rapid.Bool().Draw(t, "replayed")
+	}
 	if o.Outcome == OK {
 		o.Turno = rapid.Uint64().Draw(t, "turno")
 	}

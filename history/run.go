@@ -9,7 +9,8 @@ import (
 // before would misread a run:
 //
 //	2  numbers may be declared skipped, which are no gaps; environment.targets in place of environment.target
-const Schema = 2
+//	3  several ops may be attempts of one Idempotency-Key, which have one number
+const Schema = 3
 
 // Run is run.json: everything that a run directory says about its ops, and all that check, report and export need.
 type Run struct {
@@ -55,6 +56,8 @@ type Plan struct {
 	KeepGoing   bool          `json:"keep_going,omitempty"`
 	Record      string        `json:"record"`
 	Seed        uint64        `json:"seed"`
+
+	KeyRatio float64 `json:"idempotency_key_ratio,omitempty"` // share of the requests that carry a fresh Idempotency-Key
 }
 
 // Environment is where the run was made, so that a reader can judge its figures.
@@ -193,15 +196,33 @@ type Proof struct {
 	BadAnswers   uint64    `json:"bad_answers"`
 	Exclusive    bool      `json:"exclusive"`
 	Linearizable *bool     `json:"linearizable"` // null when it can't be judged
-	Findings     []Finding `json:"findings"`     // the first of each kind; at most MaxFindings
+	Sessions     *Sessions `json:"sessions,omitempty"`
+	Findings     []Finding `json:"findings"` // the first of each kind; at most MaxFindings
 	Remarks      []string  `json:"remarks,omitempty"`
 }
 
+// Sessions is what the requests with an Idempotency-Key prove. A key is one op of the proof, however often it was sent.
+type Sessions struct {
+	Keys       uint64 `json:"keys"`
+	Retried    uint64 `json:"retried"`     // keys that were sent more than once
+	Retries    uint64 `json:"retries"`     // how often, all keys together
+	Replays    uint64 `json:"replays"`     // answers that said Idempotent-Replayed: true
+	Recovered  uint64 `json:"recovered"`   // keys whose number came by replays alone: the answer that gave it was lost
+	TwoNumbers uint64 `json:"two_numbers"` // keys that were given more than one number
+	WrongMarks uint64 `json:"wrong_marks"` // keys whose replays and first answers are marked wrongly
+}
+
 // MaxFindings bounds Proof.Findings.
-const MaxFindings = 100
+const MaxFindings = 150
 
 // Violations is how many times an invariant broke.
-func (p *Proof) Violations() uint64 { return p.Duplicates + p.WentBack + p.Gaps + p.BadAnswers }
+func (p *Proof) Violations() uint64 {
+	n := p.Duplicates + p.WentBack + p.Gaps + p.BadAnswers
+	if s := p.Sessions; s != nil {
+		n += s.TwoNumbers + s.WrongMarks
+	}
+	return n
+}
 
 // Finding is one broken invariant, exactly: what, the numbers, both requests.
 type Finding struct {
@@ -210,7 +231,7 @@ type Finding struct {
 	First uint64      `json:"first"`           // the number, or the first of a gap
 	Last  uint64      `json:"last"`            // = First but for a gap
 	Op    *Request    `json:"op,omitempty"`    // the request that broke it (gap: the one with the number after)
-	Other *Request    `json:"other,omitempty"` // duplicate: who had it first; went_back: who had completed with a larger one; gap: the one before
+	Other *Request    `json:"other,omitempty"` // duplicate: who had it first; went_back: who had completed with a larger one; gap: the one before; two_numbers, wrong_mark: another attempt
 	Text  string      `json:"text"`
 }
 
@@ -222,6 +243,9 @@ const (
 	WentBack  FindingKind = "went_back"
 	Gap       FindingKind = "gap"
 	BadAnswer FindingKind = "bad_answer"
+
+	TwoNumbers FindingKind = "two_numbers" // for one Idempotency-Key
+	WrongMark  FindingKind = "wrong_mark"  // Idempotent-Replayed is missing, or is there on a first answer
 )
 
 // Request is an op as a finding shows it.

@@ -56,7 +56,7 @@ func NewWriter(w io.Writer) (*Writer, error) {
 // Add records a batch. After an error, such as a full disk, it does nothing and returns that error again.
 func (w *Writer) Add(b Batch) error {
 	for lo := 0; lo < len(b.Ops) && w.err == nil; {
-		hi := min(len(b.Ops), lo+blockOps-w.block.ops)
+		hi := w.whole(b.Ops, lo, min(len(b.Ops), lo+blockOps-w.block.ops))
 		w.addOps(b, lo, hi)
 		if lo = hi; lo < len(b.Ops) { // the watermark speaks of the whole batch: only its last block may carry it
 			w.flush()
@@ -70,6 +70,18 @@ func (w *Writer) Add(b Batch) error {
 		w.flush()
 	}
 	return w.err
+}
+
+// whole moves hi down to where a block may end: the attempts of one key stay together. An empty block has room for them.
+func (w *Writer) whole(ops []Op, lo, hi int) int {
+	end := hi
+	for end > lo && end < len(ops) && ops[end].Attempt > 1 {
+		end--
+	}
+	if end == lo && w.block.ops == 0 { // more attempts than there can be
+		return hi
+	}
+	return end
 }
 
 // addOps codes b.Ops[lo:hi], which fit the open block, and their answers.
