@@ -84,7 +84,7 @@ func (o *countersOptions) look(ctx context.Context, work func(counterTable) erro
 
 // with opens the store for work and closes it after.
 func (o *countersOptions) with(ctx context.Context, work func(counterTable) error) (err error) {
-	store, err := visitStore(ctx, o.store, math.MaxInt)
+	store, err := visitStore(ctx, o.store, server.Bounds{IDs: math.MaxInt})
 	if errors.Is(err, file.ErrInUse) {
 		return withHint(err, "if that is serve, it tells: "+askServer("ID")+"; to move a counter, stop it first")
 	}

@@ -112,7 +112,7 @@ func (o *doctorOptions) examine(ctx context.Context) *examined {
 
 // examineStore looks at the store that a --store value names.
 func (x *examined) examineStore(ctx context.Context, url string) {
-	store, err := visitStore(ctx, url, server.DefaultMaxIDs)
+	store, err := visitStore(ctx, url, server.DefaultBounds())
 	if err != nil {
 		hint := hintOf(err)
 		if errors.Is(err, file.ErrInUse) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +19,12 @@ import (
 type serveOptions struct {
 	server.Config
 	store     string
-	maxIDs    int
+	bounds    server.Bounds
 	logFormat string
 }
 
 func newServe(env *Env) *cobra.Command {
-	o := &serveOptions{Config: server.DefaultConfig()}
+	o := &serveOptions{Config: server.DefaultConfig(), bounds: server.DefaultBounds()}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Hand out turnos",
@@ -68,7 +69,9 @@ func (o *serveOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.Admin, "admin", o.Admin, "serve the admin plane on this `host:port`; empty for none")
 	f.StringVar(&o.store, "store", server.DefaultStore, "`URL` of the store that keeps the counters: "+storeNames)
 	choiceFlag(c, &o.OnRollback, "on-rollback", server.OnRollbacks, fmt.Sprintf("when the store has gone back: refuse the id until its counter is moved forward (stop), or go on %s numbers further (jump)", report.Count(server.JumpMargin)))
-	f.IntVar(&o.maxIDs, "max-ids", server.DefaultMaxIDs, "refuse new ids above this many")
+	f.IntVar(&o.bounds.IDs, "max-ids", o.bounds.IDs, "refuse new ids above this many")
+	f.IntVar(&o.bounds.Sessions, "max-sessions", o.bounds.Sessions, "refuse new idempotency keys while this many have a number; 0 to refuse all")
+	f.DurationVar(&o.bounds.SessionTTL, "session-ttl", o.bounds.SessionTTL, "keep the number of an idempotency key this long")
 	f.IntVar(&o.MaxInFlight, "max-inflight", o.MaxInFlight, "shed requests when this many wait for the store")
 	f.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "give the store this long to answer")
 	f.DurationVar(&o.Drain, "drain", o.Drain, "when stopping, give balancers this long to notice that /readyz fails")
@@ -80,8 +83,13 @@ func (o *serveOptions) validate() error {
 	if err := o.Validate(); err != nil {
 		return usageError("see tmctl serve --help", "--%w", err)
 	}
-	if o.maxIDs < 1 {
-		return usageError("each id needs about 100 bytes of memory", "--max-ids %d: want at least 1", o.maxIDs)
+	switch b := o.bounds; {
+	case b.IDs < 1:
+		return usageError("each id needs about 100 bytes of memory", "--max-ids %d: want at least 1", b.IDs)
+	case b.Sessions < 0:
+		return usageError("each key needs about 200 bytes of memory", "--max-sessions %d: want 0 or more", b.Sessions)
+	case b.SessionTTL < time.Second || b.SessionTTL > server.MaxSessionTTL:
+		return usageError("clients retry within minutes", "--session-ttl %s: want 1s to %s", b.SessionTTL, server.MaxSessionTTL)
 	}
 	return validStore(o.store)
 }
@@ -90,7 +98,7 @@ func (o *serveOptions) run(ctx context.Context, env *Env) error {
 	o.Version, o.PID = build().Version, os.Getpid()
 	o.Log = newLog(env, o.logFormat)
 	// A store that can't be opened ends serve at once: whoever starts it, starts it again, and meanwhile sees why.
-	store, err := openStore(ctx, o.store, o.maxIDs, o.Log)
+	store, err := openStore(ctx, o.store, o.bounds, o.Log)
 	if err != nil {
 		return err
 	}

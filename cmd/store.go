@@ -119,16 +119,16 @@ func neededStore(variable, rawURL string) error {
 
 // openStore opens the store that a --store value names, for a node that serves. It and visitStore are the only places that
 // know them all; the caller closes it.
-func openStore(ctx context.Context, rawURL string, maxIDs int, log *slog.Logger) (server.Store, error) {
+func openStore(ctx context.Context, rawURL string, bounds server.Bounds, log *slog.Logger) (server.Store, error) {
 	var store server.Store
 	var err error
 	switch scheme, rest, _ := strings.Cut(rawURL, ":"); scheme {
 	case "memory":
-		return memory.New(maxIDs), nil
+		return memory.New(bounds), nil
 	case "file":
-		store, err = file.Open(rest, maxIDs)
+		store, err = file.Open(rest, bounds)
 	case "redis", "rediss", "redis+unix":
-		store, err = redis.Open(ctx, rawURL, maxIDs, log)
+		store, err = redis.Open(ctx, rawURL, bounds, log)
 	default:
 		return nil, unknownStore(scheme)
 	}
@@ -139,10 +139,10 @@ func openStore(ctx context.Context, rawURL string, maxIDs int, log *slog.Logger)
 }
 
 // visitStore opens a store for one who looks at it or moves counters, and takes no number. It leaves nothing in a Redis.
-func visitStore(ctx context.Context, rawURL string, maxIDs int) (server.Store, error) {
+func visitStore(ctx context.Context, rawURL string, bounds server.Bounds) (server.Store, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	if !strings.HasPrefix(rawURL, "redis") {
-		return openStore(ctx, rawURL, maxIDs, quiet)
+		return openStore(ctx, rawURL, bounds, quiet)
 	}
 	o, err := redis.Parse(rawURL)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestAdmin(t *testing.T) {
 		{"/debug/pprof/", 200, "goroutine"},
 		{"/debug/pprof/cmdline", 404, ""}, // may hold a password
 	}
-	store := memory.New(10)
+	store := memory.New(server.Bounds{IDs: 10})
 	r := run(t, store, nil)
 	takeOf(t, store, "grupo1", 3)
 	for _, tt := range tests {
@@ -57,7 +57,7 @@ func TestAdmin(t *testing.T) {
 
 // busy answers some requests in each way, and asks the admin plane things that must not count.
 func busy(t *testing.T) *running {
-	r := run(t, memory.New(1), func(c *server.Config) { c.Version, c.PID = "v9", 42 })
+	r := run(t, memory.New(server.Bounds{IDs: 1}), func(c *server.Config) { c.Version, c.PID = "v9", 42 })
 	for _, path := range []string{"/turno/a", "/turno/a", "/turno/a", "/turno/%20", "/elsewhere", "/turno/b"} {
 		r.ask("GET " + path + " HTTP/1.1\r\n" + host + "\r\n")
 	}
@@ -69,7 +69,7 @@ func busy(t *testing.T) *running {
 }
 
 var busyRequests = map[string]uint64{"ok": 3, "bad_id": 1, "bad_request": 1, "not_found": 1, "method": 1, "too_many_ids": 1,
-	"exhausted": 0, "overloaded": 0, "store_unavailable": 0, "client_gone": 0}
+	"exhausted": 0, "overloaded": 0, "store_unavailable": 0, "client_gone": 0, "replayed": 0, "bad_key": 0, "sessions_full": 0}
 
 func TestSnapshot(t *testing.T) {
 	r := busy(t)

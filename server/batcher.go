@@ -82,9 +82,9 @@ func (b *batcher) run(ctx context.Context) (wait func()) {
 	return b.workers.Wait
 }
 
-// take waits for the next number of id for a request that came on c at since.
-func (b *batcher) take(since time.Time, c *conn, id []byte) (uint64, outcome, error) {
-	w := newWaiter(c, since)
+// take waits for the next number of id, or for the one that key has, for a request that came on c at since.
+func (b *batcher) take(since time.Time, c *conn, id []byte, key string) (uint64, outcome, error) {
+	w := newWaiter(c, since, key)
 	b.mu.Lock()
 	k := b.counters[string(id)]
 	if k == nil {

@@ -15,7 +15,7 @@ import (
 // desked is a node whose calls wait at a desk before a memory store.
 func desked(t *testing.T, slots int) (*node, *desk) {
 	t.Helper()
-	d := &desk{Store: memory.New(10_000), slots: slots}
+	d := &desk{Store: memory.New(server.Bounds{IDs: 10_000}), slots: slots}
 	return newNode(t, d, nil), d
 }
 
@@ -135,7 +135,7 @@ func TestManyIDs(t *testing.T) {
 				t.Errorf("call %d has %d claims from %s; want %d from %s", i, len(busy.Claims), busy.Claims[0].ID, want, ids[at])
 			}
 		}
-		expect(t, "the last claims", busy.Claims[499:], "[{id2499 4 0 0 0 <nil>} {hot 6 1 0 0 <nil>}]")
+		expect(t, "the last claims", busy.Claims[499:], "[{id2499 4 [] 0 0 0 <nil>} {hot 6 [] 1 0 0 <nil>}]")
 		busy.grant(t)
 		d.nobody(t)
 		for i, r := range rs {
@@ -173,7 +173,7 @@ func TestRefusedIDsAreForgotten(t *testing.T) {
 	refusals := []error{server.ErrTooManyIDs, server.ErrStopped, server.ErrExhausted, server.ErrUnavailable, &server.BrokenError{}, errLost}
 	const ids = 100_000
 	bubble(t, func(t *testing.T) {
-		s := &refusing{Store: memory.New(1)}
+		s := &refusing{Store: memory.New(server.Bounds{IDs: 1})}
 		n := newNode(t, s, nil)
 		for i := range ids {
 			s.claim = refusals[i%len(refusals)]

@@ -136,16 +136,20 @@ func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
 	k := blk.of
 	k.blocks--
 	defer b.forget(k)
-	if err == nil {
+	if err == nil && !errors.Is(c.Err, ErrExhausted) { // then keys may have a number all the same
 		err = c.Err
 	}
 	last := c.First + c.Granted - 1
 	switch {
 	case err != nil:
-		b.refuseBlock(blk, err)
+		b.refuseBlock(c, blk, err)
 		return false
-	case c.Granted < 1 || c.Granted > c.N || c.First-1 >= api.MaxTurno || last > api.MaxTurno:
-		b.refuseBlock(blk, errBadGrant)
+	case !c.plausible():
+		b.refuseBlock(c, blk, errBadGrant)
+		return false
+	case c.Err != nil || c.Granted == 0:
+		c.Granted = 0
+		b.handOut(c, blk)
 		return false
 	case c.First <= c.Mark || c.First <= k.mark && k.recent.meets(span{c.First, last}):
 		b.books.granted(c.Granted)
@@ -168,25 +172,77 @@ func (b *batcher) settleBlock(c *Claim, blk block, err error) (back bool) {
 	if k.blocks > 0 {
 		k.recent.add(span{c.First, last})
 	}
-	for i, w := range blk.waiters {
-		switch {
-		case uint64(i) >= c.Granted:
-			w.end(exhausted, nil)
-		case w.left:
-			b.books.burn(burnedLate, 1)
-		default:
-			w.turno = c.First + uint64(i)
-			w.end(answered, nil)
-		}
-	}
+	b.handOut(c, blk)
 	return false
 }
 
+// plausible reports whether a claim that was settled can be true.
+func (c *Claim) plausible() bool {
+	fresh, last := uint64(0), c.First+c.Granted-1
+	for i := range c.Keys {
+		switch k := &c.Keys[i]; {
+		case k.Err != nil:
+			continue
+		case k.Turno-1 >= api.MaxTurno || !k.Replayed && (k.Turno < c.First || k.Turno > last):
+			return false
+		case !k.Replayed:
+			fresh++
+		}
+	}
+	if c.Err != nil || c.Granted == 0 {
+		return fresh == 0 && (c.Err != nil || c.N == 0)
+	}
+	return c.Granted-fresh <= c.N && fresh <= c.Granted && c.First-1 < api.MaxTurno && last <= api.MaxTurno
+}
+
+// handOut gives the numbers of a block to its requests: in order to those without a key, and to each key its own. Each request
+// is looked at once: after its end it may be another one. Under mu.
+func (b *batcher) handOut(c *Claim, blk block) {
+	next, end := c.First, c.First+min(c.N, c.Granted)
+	for _, w := range blk.waiters {
+		switch {
+		case w.key != "":
+			w.endKeyed(&c.Keys[w.at])
+			continue
+		case next == end:
+			w.end(exhausted, nil)
+			continue
+		case w.left:
+			b.books.burn(burnedLate, 1)
+		default:
+			w.turno = next
+			w.end(answered, nil)
+		}
+		next++
+	}
+	for i := range c.Keys {
+		if k := &c.Keys[i]; k.Err == nil && !k.Replayed { // all who asked for it have left
+			b.books.burn(burnedLate, 1)
+		}
+	}
+}
+
+// endKeyed tells a request what its key has. The number of one that is new is of the first of its requests that still waits.
+func (w *waiter) endKeyed(k *Key) {
+	switch {
+	case w.left:
+	case k.Err != nil:
+		w.end(outcomeOf(k.Err), k.Err)
+	case k.Replayed:
+		w.turno = k.Turno
+		w.end(replayed, nil)
+	default:
+		k.Replayed = true
+		w.turno = k.Turno
+		w.end(answered, nil)
+	}
+}
+
 // refuseBlock ends the requests of a claim that got nothing, or nobody knows what. Under mu.
-func (b *batcher) refuseBlock(blk block, err error) {
+func (b *batcher) refuseBlock(c *Claim, blk block, err error) {
 	o := outcomeOf(err)
 	if o == unknown {
-		b.books.lose(uint64(len(blk.waiters)))
+		b.books.lose(c.N + uint64(len(c.Keys)))
 	}
 	for _, w := range blk.waiters {
 		w.end(o, err)

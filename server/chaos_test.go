@@ -38,7 +38,7 @@ var stormy = weather{refused: 20, missed: 30, lost: 60, hung: 5, twice: 40, slow
 func TestSimulatedStorm(t *testing.T) {
 	happened := map[string]int{}
 	eachSeed(t, 200, func(t *testing.T, seed uint64) {
-		table := memory.New(100)
+		table := memory.New(server.Bounds{IDs: 100})
 		c := &crowd{ids: []string{"a", "b", "c", "d", "e", "f", "g"}[:1+6*(seed%2)], clients: 20, ops: 50, seed: seed, think: 20 * time.Millisecond}
 		var storms []*storm
 		for i := range uint64(3) {

@@ -16,12 +16,14 @@ var (
 	descRequests = prometheus.NewDesc("turno_requests_total", "Requests by code; ok handed out a number.", []string{"code"}, nil)
 	descDuration = prometheus.NewDesc("turno_request_duration_seconds",
 		"How long it took to hand out a number, from the parsed request to the made answer.", nil, nil)
-	descInFlight = prometheus.NewDesc("turno_in_flight_requests", "Requests that wait for the store.", nil, nil)
-	descConns    = prometheus.NewDesc("turno_connections", "Open connections of the public listener.", nil, nil)
-	descIDs      = prometheus.NewDesc("turno_ids", "Live ids.", nil, nil)
-	descMaxIDs   = prometheus.NewDesc("turno_ids_limit", "Ids that may live.", nil, nil)
-	descState    = prometheus.NewDesc("turno_state", "1 for the state that the server is in.", []string{"state"}, nil)
-	descBuild    = prometheus.NewDesc("turno_build_info", "1, with what runs here.", []string{"version", "goversion", "store"}, nil)
+	descInFlight    = prometheus.NewDesc("turno_in_flight_requests", "Requests that wait for the store.", nil, nil)
+	descConns       = prometheus.NewDesc("turno_connections", "Open connections of the public listener.", nil, nil)
+	descIDs         = prometheus.NewDesc("turno_ids", "Live ids.", nil, nil)
+	descMaxIDs      = prometheus.NewDesc("turno_ids_limit", "Ids that may live.", nil, nil)
+	descSessions    = prometheus.NewDesc("turno_sessions", "Idempotency keys that have a number.", nil, nil)
+	descMaxSessions = prometheus.NewDesc("turno_sessions_limit", "Idempotency keys that may have one.", nil, nil)
+	descState       = prometheus.NewDesc("turno_state", "1 for the state that the server is in.", []string{"state"}, nil)
+	descBuild       = prometheus.NewDesc("turno_build_info", "1, with what runs here.", []string{"version", "goversion", "store"}, nil)
 )
 
 // What /metrics says of the numbers (api.Ledger) and of the store.
@@ -67,7 +69,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	send(descInFlight, prometheus.GaugeValue, float64(c.inFlight.Load()))
 	send(descConns, prometheus.GaugeValue, float64(c.conns.open()))
 	send(descIDs, prometheus.GaugeValue, float64(info.IDs))
-	send(descMaxIDs, prometheus.GaugeValue, float64(info.MaxIDs))
+	send(descMaxIDs, prometheus.GaugeValue, float64(info.Bounds.IDs))
+	send(descSessions, prometheus.GaugeValue, float64(info.Sessions))
+	send(descMaxSessions, prometheus.GaugeValue, float64(info.Bounds.Sessions))
 	for i, name := range stateNames {
 		is := 0.0
 		if State(i) == c.State() {

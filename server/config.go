@@ -17,6 +17,8 @@ const (
 	DefaultAdmin          = "127.0.0.1:7018"
 	DefaultStore          = "memory"
 	DefaultMaxIDs         = 100_000
+	DefaultMaxSessions    = 1_000_000
+	DefaultSessionTTL     = 24 * time.Hour
 	DefaultMaxInFlight    = 10_000
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultDrain          = 5 * time.Second
@@ -30,6 +32,14 @@ const (
 	writeTimeout = 10 * time.Second
 	idleTimeout  = 90 * time.Second // longer than the 60 s of nginx and most balancers, so that they close first
 )
+
+// MaxSessionTTL bounds how long a key keeps its number.
+const MaxSessionTTL = 30 * 24 * time.Hour
+
+// DefaultBounds returns what a store may hold without flags.
+func DefaultBounds() Bounds {
+	return Bounds{IDs: DefaultMaxIDs, Sessions: DefaultMaxSessions, SessionTTL: DefaultSessionTTL}
+}
 
 // Config is how a turn server runs. [DefaultConfig] is complete but for who it is.
 type Config struct {

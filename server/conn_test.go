@@ -31,7 +31,7 @@ func TestSweep(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := run(t, memory.New(1), nil)
+			r := run(t, memory.New(server.Bounds{IDs: 1}), nil)
 			c := r.dial()
 			c.send(tt.sent)
 			if tt.sent == getA {

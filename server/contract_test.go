@@ -77,7 +77,7 @@ func TestContract(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			store := memory.New(10)
+			store := memory.New(server.Bounds{IDs: 10})
 			got := run(t, store, nil).ask(tt.request)
 			method, _, _ := strings.Cut(tt.request, " ")
 			if tt.code == "" {
@@ -138,7 +138,7 @@ func checkProblem(t *testing.T, a answer, method string, status int, code api.Co
 }
 
 func TestIDsOfEveryLength(t *testing.T) {
-	r := run(t, memory.New(10), nil)
+	r := run(t, memory.New(server.Bounds{IDs: 10}), nil)
 	for _, id := range []string{"a", "A.b_c-9", id64, "..."} {
 		checkTurno(t, r.ask("GET /turno/"+id+" HTTP/1.1\r\n"+host+"\r\n"), fmt.Sprintf(`{"id":%q,"turno":1}`, id))
 	}
@@ -161,7 +161,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		{"after what is not HTTP", "hello\r\n\r\n", false},
 	}
 	for _, tt := range tests {
-		c := run(t, memory.New(10), nil).dial()
+		c := run(t, memory.New(server.Bounds{IDs: 10}), nil).dial()
 		c.send(tt.request)
 		method, _, _ := strings.Cut(tt.request, " ")
 		c.receive(method)
@@ -173,7 +173,7 @@ func TestConnectionsAreKept(t *testing.T) {
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
-	c := run(t, memory.New(10), nil).dial()
+	c := run(t, memory.New(server.Bounds{IDs: 10}), nil).dial()
 	c.send(strings.Repeat("GET /turno/a HTTP/1.1\r\n"+host+"\r\n", 5) + "HEAD /turno/a HTTP/1.1\r\n" + host + "\r\n" +
 		"POST /turno/a HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\nabcGET /turno/a HTTP/1.1\r\n" + host + "\r\n")
 	for i := range 5 {
@@ -185,7 +185,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 }
 
 func TestRequestInPieces(t *testing.T) {
-	c := run(t, memory.New(10), nil).dial()
+	c := run(t, memory.New(server.Bounds{IDs: 10}), nil).dial()
 	for _, b := range "GET /turno/a HTTP/1.1\r\n" + host + "\r\n" {
 		c.send(string(b))
 	}
@@ -193,7 +193,7 @@ func TestRequestInPieces(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
-	c := run(t, memory.New(10), nil).dial()
+	c := run(t, memory.New(server.Bounds{IDs: 10}), nil).dial()
 	c.send("POST /turno/a HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 	if a := c.receive("POST"); a.StatusCode != http.StatusContinue {
 		t.Fatalf("answer = %d; want 100", a.StatusCode)

@@ -50,7 +50,7 @@ func TestDeliveredByTheWriteThatEndsTheAnswer(t *testing.T) {
 // Many answers are written in few pieces, which end anywhere; all are delivered, and no more than was handed.
 func TestPipelinedNumbersAreDelivered(t *testing.T) {
 	const n = 500
-	store := memory.New(10)
+	store := memory.New(server.Bounds{IDs: 10})
 	for name, s := range map[string]server.Store{"direct": store, "batched": struct{ server.Store }{store}} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, s, nil)
@@ -87,7 +87,7 @@ func TestDeliveredBesideOtherAnswers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := run(t, memory.New(10), nil)
+			r := run(t, memory.New(server.Bounds{IDs: 10}), nil)
 			c := r.dial()
 			c.send(tt.sent)
 			for _, m := range strings.Fields(tt.methods) {
@@ -107,7 +107,7 @@ func TestClientClosesAmidItsAnswers(t *testing.T) {
 	for _, way := range ways[:2] {
 		for _, read := range []int{0, 1, 37} {
 			t.Run(fmt.Sprintf("%s after %d", way.name, read), func(t *testing.T) {
-				store := memory.New(10)
+				store := memory.New(server.Bounds{IDs: 10})
 				r := run(t, struct{ server.Store }{store}, nil)
 				c := r.dial()
 				sent := make(chan struct{})
@@ -137,7 +137,7 @@ func TestClientClosesAmidItsAnswers(t *testing.T) {
 
 // A client that does not take its answers: what could not be written is written off when its connection ends.
 func TestWriteFailed(t *testing.T) {
-	store := memory.New(10)
+	store := memory.New(server.Bounds{IDs: 10})
 	r := run(t, struct{ server.Store }{store}, nil)
 	c := r.dial()
 	var asking sync.WaitGroup

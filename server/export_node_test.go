@@ -19,7 +19,12 @@ func (n *Node) Run(ctx context.Context) (wait func()) { return n.b.run(ctx) }
 
 // Take is one request.
 func (n *Node) Take(id string) (uint64, Outcome) {
-	turno, o, _ := n.b.take(time.Now(), nil, []byte(id))
+	return n.TakeOnce(id, "")
+}
+
+// TakeOnce is one with a key.
+func (n *Node) TakeOnce(id, key string) (uint64, Outcome) {
+	turno, o, _ := n.b.take(time.Now(), nil, []byte(id), key)
 	return turno, o
 }
 
@@ -95,6 +100,7 @@ type Outcome = outcome
 // Outcomes of requests that reach the batcher.
 const (
 	Answered    = answered
+	Replayed    = replayed
 	Exhausted   = exhausted
 	TooManyIDs  = tooManyIDs
 	Unavailable = unavailable
@@ -106,6 +112,7 @@ const (
 // String names an outcome in tests.
 func (o outcome) String() string {
 	return [outcomes]string{answered: "answered", exhausted: "exhausted", tooManyIDs: "too many ids", unavailable: "unavailable",
+		replayed: "replayed", sessionsFull: "sessions full",
 		unknown: "unknown", stopped: "stopped", broken: "broken", clientGone: "client gone"}[o]
 }
 

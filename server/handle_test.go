@@ -16,7 +16,7 @@ import (
 func handler(t testing.TB) (func(*fasthttp.RequestCtx), *fasthttp.RequestCtx) {
 	config := server.DefaultConfig()
 	config.Addr, config.Admin = "127.0.0.1:0", ""
-	s, err := server.Listen(t.Context(), config, memory.New(10))
+	s, err := server.Listen(t.Context(), config, memory.New(server.Bounds{IDs: 10}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	c, _ := ctx.Conn().(*conn)
 	c.refused()
-	s.metrics.refused(o)
+	s.metrics.other(o)
+	if o == replayed {
+		return
+	}
 	refuse(ctx, o)
 	if o == broken {
 		ctx.Response.SetBody(problemBody(problems[o], err.Error()))
@@ -55,34 +58,57 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) (outcome, error) {
 	case !api.ValidID(id):
 		return badID, nil
 	}
+	key, ok := keyOf(ctx)
+	if !ok {
+		return badKey, nil
+	}
 	if s.inFlight.Add(1) > s.maxInFlight {
 		s.inFlight.Add(-1)
 		return overloaded, nil
 	}
 	c, _ := ctx.Conn().(*conn)
-	turno, o, err := s.take(ctx.Time(), c, id)
+	turno, o, err := s.take(ctx.Time(), c, id, key)
 	s.inFlight.Add(-1)
-	if o != answered {
+	switch o {
+	case answered:
+		c.hand(&s.batcher.books, ctx.Time())
+	case replayed:
+		ctx.Response.Header.Set(api.ReplayedHeader, "true")
+	default:
 		return o, err
 	}
-	c.hand(&s.batcher.books, ctx.Time())
 	var b [len(`{"id":"","turno":}`) + api.MaxIDLength + 16]byte // 2^53 has 16 digits
 	ctx.Response.SetBody(appendTurno(b[:0], id, turno))
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
 	ctx.Response.Header.SetCanonical(cacheControl, noStore)
-	return answered, nil
+	return o, nil
 }
 
-// take takes a number for a request that came on c at since.
-func (s *Server) take(since time.Time, c *conn, id []byte) (uint64, outcome, error) {
-	if s.direct == nil {
-		return s.batcher.take(since, c, id)
+// keyOf is the request's idempotency key, empty if it has none; ok is false if that can't be one.
+func keyOf(ctx *fasthttp.RequestCtx) (key string, ok bool) {
+	switch values := ctx.Request.Header.PeekAll(api.KeyHeader); len(values) {
+	case 0:
+		return "", true
+	case 1:
+		return api.ParseKey(values[0])
+	default:
+		return "", false
 	}
-	turno, err := s.direct.Take(id)
+}
+
+// take takes a number, or the one that key has, for a request that came on c at since.
+func (s *Server) take(since time.Time, c *conn, id []byte, key string) (uint64, outcome, error) {
+	if s.direct == nil {
+		return s.batcher.take(since, c, id, key)
+	}
+	turno, again, err := s.takeDirect(id, key)
 	if err == nil && turno-1 >= api.MaxTurno {
 		err = errBadGrant
 	}
-	if err == nil {
+	switch {
+	case err == nil && again:
+		return turno, replayed, nil
+	case err == nil:
 		return turno, answered, nil
 	}
 	o := outcomeOf(err)
@@ -90,6 +116,14 @@ func (s *Server) take(since time.Time, c *conn, id []byte) (uint64, outcome, err
 		s.batcher.errors.log(s.log, since, err)
 	}
 	return 0, o, err
+}
+
+func (s *Server) takeDirect(id []byte, key string) (turno uint64, again bool, err error) {
+	if key != "" {
+		return s.direct.TakeOnce(id, key)
+	}
+	turno, err = s.direct.Take(id)
+	return turno, false, err
 }
 
 // appendTurno appends api.Turno as JSON; no character of an id needs escaping.

@@ -20,7 +20,7 @@ type gate struct {
 }
 
 func newGate() *gate {
-	return &gate{Store: memory.New(10), came: make(chan []server.Claim), word: make(chan error)}
+	return &gate{Store: memory.New(server.Bounds{IDs: 10}), came: make(chan []server.Claim), word: make(chan error)}
 }
 
 func (g *gate) Reserve(ctx context.Context, call *server.Call) error {
@@ -79,7 +79,7 @@ func TestClientLeavesBeforeItsBlock(t *testing.T) {
 			stays.send(getA)
 			r.awaitInFlight(3)
 			g.word <- nil
-			expect(t, "the next call", <-g.came, "[{a 1 1 0 0 <nil>}]")
+			expect(t, "the next call", <-g.came, "[{a 1 [] 1 0 0 <nil>}]")
 			g.word <- nil
 			checkTurno(t, first.receive("GET"), `{"id":"a","turno":1}`)
 			checkTurno(t, stays.receive("GET"), `{"id":"a","turno":2}`)
@@ -114,7 +114,7 @@ func TestAllClientsLeave(t *testing.T) {
 	r.awaitInFlight(0)
 	r.awaitConnections(1)
 	first.send(getA)
-	expect(t, "the next call", <-g.came, "[{a 1 1 0 0 <nil>}]")
+	expect(t, "the next call", <-g.came, "[{a 1 [] 1 0 0 <nil>}]")
 	g.word <- nil
 	checkTurno(t, first.receive("GET"), `{"id":"a","turno":2}`)
 	if ids := r.Batcher().Counters(); ids != 1 {
@@ -164,7 +164,7 @@ func TestStopAnswersThoseWhoWait(t *testing.T) {
 		runtime.Gosched()
 	}
 	g.word <- nil
-	expect(t, "the call of the others", <-g.came, "[{a 4 1 0 0 <nil>}]")
+	expect(t, "the call of the others", <-g.came, "[{a 4 [] 1 0 0 <nil>}]")
 	g.word <- nil
 	for i, c := range clients {
 		checkTurno(t, c.receive("GET"), `{"id":"a","turno":`+string(rune('1'+i))+`}`)

@@ -21,7 +21,7 @@ import (
 func TestLedgerAddsUp(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			store := memory.New(100)
+			store := memory.New(server.Bounds{IDs: 100})
 			const timeout = 100 * time.Millisecond
 			w := weather{refused: 10, missed: 20, lost: 40, hung: 5, twice: 20, slow: 30, timeout: timeout}
 			s := newStorm(store, w, seed)

@@ -25,8 +25,8 @@ func (m *metrics) answered(conn uint64, took time.Duration) {
 	m.stripe[conn%stripes].durations.add(took)
 }
 
-// refused counts a request that got no number.
-func (m *metrics) refused(o outcome) { m.problems[o].Add(1) }
+// other counts a request that got no number, or one that its key had.
+func (m *metrics) other(o outcome) { m.problems[o].Add(1) }
 
 // issued is how many numbers were handed out. Without blocks that is one an answer.
 func (m *metrics) issued() uint64 { return m.durations().count }

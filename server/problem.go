@@ -16,6 +16,7 @@ type outcome uint8
 
 const (
 	answered outcome = iota // a 200
+	replayed                // a 200 with the number that the key had
 	badID
 	badRequest
 	headersTooLarge
@@ -30,13 +31,16 @@ const (
 	unknown     // the store may have given a number
 	stopped     // the store went back
 	broken      // what the store holds is no counter
-	clientGone  // nobody waits for the answer
+	badKey
+	sessionsFull
+	clientGone // nobody waits for the answer
 	outcomes
 )
 
 // problems is what each outcome tells the client. Several may share a code: a client acts on the code and on whether a
 // number may be gone, a person reads the detail.
 var problems = [outcomes]problem{
+	replayed: {code: "replayed"}, // no problem, but a name in the metrics
 	badID: {api.BadID, http.StatusBadRequest, api.ConsumedNo,
 		"An id is 1 to 64 of the characters A-Z a-z 0-9 . _ - and is written as it is, without percent-encoding."},
 	badRequest:      {api.BadRequest, http.StatusBadRequest, api.ConsumedNo, "This is not an HTTP request that this server reads."},
@@ -54,7 +58,11 @@ var problems = [outcomes]problem{
 		"The store did not answer in time, or failed; it may have given a number to this request."},
 	stopped: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo,
 		"The store went back to an earlier number, so this id is stopped until an operator has looked; no number is given twice."},
-	broken:     {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "What the store holds of this id is no counter."},
+	broken: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "What the store holds of this id is no counter."},
+	badKey: {api.BadKey, http.StatusBadRequest, api.ConsumedNo,
+		"An Idempotency-Key is one value of 1 to 255 visible ASCII characters; a UUID is a good one."},
+	sessionsFull: {api.SessionsFull, http.StatusServiceUnavailable, api.ConsumedNo,
+		"As many idempotency keys have a number as may; those that have one are answered, and so are requests without a key."},
 	clientGone: {api.ClientGone, http.StatusServiceUnavailable, api.ConsumedNo, "The client closed its side of the connection before its turn came."},
 }
 
@@ -66,6 +74,8 @@ func outcomeOf(err error) outcome {
 		return exhausted
 	case errors.Is(err, ErrTooManyIDs):
 		return tooManyIDs
+	case errors.Is(err, ErrSessionsFull):
+		return sessionsFull
 	case errors.Is(err, ErrStopped):
 		return stopped
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrChanged):
@@ -122,7 +132,7 @@ func refuse(ctx *fasthttp.RequestCtx, o outcome) {
 	switch o {
 	case method:
 		h.Set("Allow", allowed)
-	case overloaded:
+	case overloaded, sessionsFull:
 		h.Set("Retry-After", "1")
 	}
 	ctx.Response.SetBodyRaw(problemBodies[o])
@@ -145,6 +155,6 @@ func (s *Server) refuseRaw(ctx *fasthttp.RequestCtx, err error) {
 			return // the client is gone: nobody reads an answer, and nothing was asked
 		}
 	}
-	s.metrics.refused(o)
+	s.metrics.other(o)
 	refuse(ctx, o)
 }

@@ -40,7 +40,7 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 			b.forget(k)
 			continue
 		}
-		s.call.Claims = append(s.call.Claims, Claim{ID: k.id, N: uint64(len(waiters)), Mark: k.mark})
+		s.call.Claims = append(s.call.Claims, claimFor(k, waiters))
 		s.blocks = append(s.blocks, block{k, waiters})
 		k.blocks++
 	}
@@ -58,6 +58,29 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 	}
 	s.until = s.until.Add(b.timeout)
 	return true
+}
+
+// claimFor asks for a number for each request that has no key, and for each key.
+func claimFor(k *counter, waiters []*waiter) Claim {
+	c := Claim{ID: k.id, N: uint64(len(waiters)), Mark: k.mark}
+	var at map[string]int
+	for _, w := range waiters {
+		if w.key == "" {
+			continue
+		}
+		c.N--
+		known := false
+		if w.at, known = at[w.key]; known {
+			continue
+		}
+		if at == nil {
+			at = map[string]int{}
+		}
+		w.at = len(c.Keys)
+		at[w.key] = w.at
+		c.Keys = append(c.Keys, Key{Name: w.key})
+	}
+	return c
 }
 
 // staying is who of k's requests still wants a number: one whose time is over, or whose client left, costs nothing now.

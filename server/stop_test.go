@@ -73,7 +73,7 @@ func (h *hammer) ask(c net.Conn, asked *atomic.Int64) {
 // While clients hammer, the server stops: every number that it gave is in a client's hands, and no request on a connection
 // that the server had taken fails.
 func TestStopLosesNothing(t *testing.T) {
-	store := memory.New(1)
+	store := memory.New(server.Bounds{IDs: 1})
 	r := run(t, store, nil)
 	hammers := make([]*hammer, 32)
 	var asked atomic.Int64
@@ -120,7 +120,7 @@ func TestStopLosesNothing(t *testing.T) {
 // A request that waits for the store when the server stops is answered.
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	store := &scripted{Store: memory.New(1)}
+	store := &scripted{Store: memory.New(server.Bounds{IDs: 1})}
 	store.reserve = blockOnce(entered, release)
 	r := run(t, store, nil)
 	c := r.dial()
@@ -145,7 +145,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 
 // While balancers notice, the server says that it is not ready and goes on serving.
 func TestStopWaitsForBalancers(t *testing.T) {
-	r := run(t, memory.New(1), func(c *server.Config) { c.Drain = time.Hour })
+	r := run(t, memory.New(server.Bounds{IDs: 1}), func(c *server.Config) { c.Drain = time.Hour })
 	kept := r.dial()
 	kept.send(getA)
 	checkTurno(t, kept.receive("GET"), `{"id":"a","turno":1}`)
@@ -176,7 +176,7 @@ func TestStopWaitsForBalancers(t *testing.T) {
 
 func TestStopDoesNotWaitForNobody(t *testing.T) {
 	said := make(lines, 100)
-	r := run(t, memory.New(1), func(c *server.Config) {
+	r := run(t, memory.New(server.Bounds{IDs: 1}), func(c *server.Config) {
 		c.Drain, c.Log = time.Hour, slog.New(slog.NewTextHandler(said, nil))
 	})
 	r.end()
@@ -186,7 +186,7 @@ func TestStopDoesNotWaitForNobody(t *testing.T) {
 
 // An idle connection neither holds up the end nor loses a request sent before it.
 func TestStopEndsIdleConnections(t *testing.T) {
-	r := run(t, memory.New(1), nil)
+	r := run(t, memory.New(server.Bounds{IDs: 1}), nil)
 	fresh, kept := r.dial(), r.dial()
 	kept.send(getA)
 	kept.receive("GET")
@@ -202,7 +202,7 @@ func TestStopEndsIdleConnections(t *testing.T) {
 }
 
 func TestListenErrors(t *testing.T) {
-	taken := run(t, memory.New(1), nil)
+	taken := run(t, memory.New(server.Bounds{IDs: 1}), nil)
 	tests := []struct {
 		name  string
 		addr  string
@@ -215,7 +215,7 @@ func TestListenErrors(t *testing.T) {
 	for _, tt := range tests {
 		config := server.DefaultConfig()
 		config.Addr, config.Admin = tt.addr, tt.admin
-		_, err := server.Listen(t.Context(), config, memory.New(1))
+		_, err := server.Listen(t.Context(), config, memory.New(server.Bounds{IDs: 1}))
 		var e *server.ListenError
 		if !errors.As(err, &e) || err.Error() != tt.want || e.Admin != (tt.admin != "") || !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("Listen(%s taken) = %v; want %s", tt.name, err, tt.want)

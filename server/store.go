@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 )
 
 // Store is where counters live. All methods are called concurrently; ids have passed api.ValidID.
@@ -36,17 +38,48 @@ type Call struct {
 	Claims []Claim
 }
 
-// Claim asks for the next N numbers of one id. An id is in a call at most once.
+// Clone is a call that shares nothing with c but texts.
+func (c *Call) Clone() Call {
+	claims := slices.Clone(c.Claims)
+	for i := range claims {
+		claims[i].Keys = slices.Clone(claims[i].Keys)
+	}
+	return Call{Slot: c.Slot, Seq: c.Seq, Claims: claims}
+}
+
+// Claim asks for the next numbers of one id: N, and one for each key that has none yet. An id is in a call at most once.
 type Claim struct {
 	ID   string
-	N    uint64 // numbers wanted, 1 or more
+	N    uint64 // numbers wanted without a key; 0 only if there are keys
+	Keys []Key  // no two of one name
 	Mark uint64 // the largest number of the id that this node had received when the call was first made; 0: none
 
 	// What the store answers: First … First+Granted−1 are the caller's alone and follow the last number that anyone was
-	// given, 1 ≤ Granted ≤ N (at the upper edge, what is left). Or Err: then nothing was taken for this claim. It is
-	// [ErrExhausted], [ErrTooManyIDs], [ErrStopped], [ErrUnavailable], a [*BrokenError], or one that wraps these.
+	// given. The first N of them are without a key, the others are of the keys that had none, in their order; at the upper
+	// edge, what is left. Granted is 0 only if no key needed a number, and N is 0. Or Err: then nothing was taken for this
+	// claim. It is [ErrExhausted], [ErrTooManyIDs], [ErrStopped], [ErrUnavailable], a [*BrokenError], or one that wraps
+	// these. With ErrExhausted the keys are settled all the same, with any other they are not.
 	First, Granted uint64
 	Err            error
+}
+
+// Key is a client's name for one request of an id, however often it makes it (Idempotency-Key): the number that the first of
+// them took is the number of all, on every node, for Bounds.SessionTTL.
+type Key struct {
+	Name string // as api.ParseKey returns it
+
+	// What the store answers: the number and whether it was given before, or Err: then the key has no number. It is
+	// [ErrExhausted] or [ErrSessionsFull], or one that wraps these.
+	Turno    uint64
+	Replayed bool
+	Err      error
+}
+
+// Bounds are what a store may hold, over all nodes.
+type Bounds struct {
+	IDs        int           // live ids
+	Sessions   int           // keys that have a number
+	SessionTTL time.Duration // how long they keep it, at least; whole milliseconds
 }
 
 // Direct is a store whose counters are so near that there is no round trip to share: a request takes its number itself.
@@ -54,6 +87,8 @@ type Direct interface {
 	Store
 	// Take takes the next number of id. It never waits. id is valid only until Take returns. Errors are those of a claim.
 	Take(id []byte) (uint64, error)
+	// TakeOnce takes one for a key, or returns the one that it has. Errors are those of a claim and of a key.
+	TakeOnce(id []byte, key string) (turno uint64, replayed bool, err error)
 }
 
 // Fenced is a store that can go back without its nodes' doing: restarted from an old copy, emptied, failed over.
@@ -92,8 +127,10 @@ type Info struct {
 	Name    string // as in --store, without secrets
 	Promise string // what holds after a crash or a restart, in words for people
 	IDs     int    // live ids
-	MaxIDs  int
-	Slots   int // calls that may be under way at once, 1 or more
+	Slots   int    // calls that may be under way at once, 1 or more
+
+	Sessions int    // keys that have a number, or as good as known
+	Bounds   Bounds // what it was opened with
 
 	Details  map[string]string // what the promise rests on, as the store says it: "fsync": "always"; shared, not to be changed
 	Warnings []string          // what is dangerous about it, for people; shared, not to be changed
@@ -104,6 +141,8 @@ var (
 	ErrExhausted = errors.New("the last number of this id was given")
 	// ErrTooManyIDs is a claim's error when the id is new and as many as are allowed live already.
 	ErrTooManyIDs = errors.New("too many live ids")
+	// ErrSessionsFull is a key's error when it is new and as many as are allowed have a number already. None is forgotten early.
+	ErrSessionsFull = errors.New("too many idempotency keys live")
 	// ErrStopped is a claim's error when the id was stopped because the store had gone back ([Fenced]).
 	ErrStopped = errors.New("the store went back: this id is stopped")
 	// ErrUnavailable says that the store could not be asked, or refused, so that nothing was taken.

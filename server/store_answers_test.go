@@ -37,7 +37,7 @@ func TestStoreErrors(t *testing.T) {
 	shortly := func(c *server.Config) { c.RequestTimeout = 100 * time.Millisecond } // what is unknown is asked again until then
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {
-			store := memory.New(10)
+			store := memory.New(server.Bounds{IDs: 10})
 			for name, s := range map[string]server.Store{
 				"call":   &scripted{Store: store, reserve: func(context.Context) error { return tt.err }},
 				"claim":  claiming{Store: store, err: tt.err},
@@ -77,6 +77,8 @@ type direct struct {
 
 func (d direct) Take([]byte) (uint64, error) { return 0, d.err }
 
+func (d direct) TakeOnce([]byte, string) (uint64, bool, error) { return 0, false, d.err }
+
 // granting is a store that breaks its contract.
 type granting struct {
 	server.Store
@@ -91,7 +93,7 @@ func (g granting) Reserve(_ context.Context, call *server.Call) error {
 func TestBadGrantsAreNotHandedOut(t *testing.T) {
 	for _, g := range []granting{{first: 0, granted: 1}, {first: 1, granted: 0}, {first: 1, granted: 2}, {first: api.MaxTurno + 1, granted: 1}} {
 		t.Run(fmt.Sprint(g.first, g.granted), func(t *testing.T) {
-			g.Store = memory.New(1)
+			g.Store = memory.New(server.Bounds{IDs: 1})
 			checkProblem(t, run(t, g, nil).ask(getA), "GET", 503, api.StoreUnavailable, api.ConsumedMaybe)
 		})
 	}
@@ -120,7 +122,7 @@ func TestBadBlocksAreNotHandedOut(t *testing.T) {
 }
 
 func TestTheLastNumberIsHandedOut(t *testing.T) {
-	store := memory.New(1)
+	store := memory.New(server.Bounds{IDs: 1})
 	takeOf(t, store, "a", api.MaxTurno-1)
 	r := run(t, store, nil)
 	checkTurno(t, r.ask(getA), `{"id":"a","turno":9007199254740991}`)
@@ -130,7 +132,7 @@ func TestTheLastNumberIsHandedOut(t *testing.T) {
 }
 
 func TestLiveIDsAreBounded(t *testing.T) {
-	r := run(t, memory.New(1), nil)
+	r := run(t, memory.New(server.Bounds{IDs: 1}), nil)
 	checkTurno(t, r.ask(getA), `{"id":"a","turno":1}`)
 	checkProblem(t, r.ask("GET /turno/b HTTP/1.1\r\n"+host+"\r\n"), "GET", 429, api.TooManyIDs, api.ConsumedNo)
 	checkTurno(t, r.ask(getA), `{"id":"a","turno":2}`)
@@ -139,7 +141,7 @@ func TestLiveIDsAreBounded(t *testing.T) {
 // A store that hangs costs its requests their deadline; what is above the bound is shed at once, and consumes nothing.
 func TestSlowStore(t *testing.T) {
 	entered := make(chan struct{})
-	store := &scripted{Store: memory.New(10), reserve: func(ctx context.Context) error {
+	store := &scripted{Store: memory.New(server.Bounds{IDs: 10}), reserve: func(ctx context.Context) error {
 		entered <- struct{}{}
 		<-ctx.Done()
 		return ctx.Err()

@@ -11,11 +11,13 @@ const patience = 5 * time.Millisecond
 
 // waiter is a request that waits for a number. All but done is written under the batcher's mu, before done gets its value.
 type waiter struct {
-	conn  *conn // nil: none, in tests
+	conn  *conn  // nil: none, in tests
+	key   string // empty: none
 	since time.Time
 	done  chan struct{} // gets one value, when the rest says what became of it
 	ended bool
 	left  bool // it ended while its call was under way: the call still has it
+	at    int  // which of its claim's keys is its own
 
 	turno   uint64
 	outcome outcome
@@ -24,9 +26,9 @@ type waiter struct {
 
 var waiters = sync.Pool{New: func() any { return &waiter{done: make(chan struct{}, 1)} }}
 
-func newWaiter(c *conn, since time.Time) *waiter {
+func newWaiter(c *conn, since time.Time, key string) *waiter {
 	w := waiters.Get().(*waiter)
-	w.conn, w.since = c, since
+	w.conn, w.since, w.key = c, since, key
 	return w
 }
 

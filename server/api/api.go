@@ -21,6 +21,16 @@ const (
 	ConsumedMaybe  = "maybe"
 )
 
+// What makes a request one that can be repeated: all of an id with one [KeyHeader] get one number. [ReplayedHeader] is "true"
+// on the answers after the first.
+const (
+	KeyHeader      = "Idempotency-Key"
+	ReplayedHeader = "Idempotent-Replayed"
+)
+
+// MaxKeyLength bounds a key, in bytes.
+const MaxKeyLength = 255
+
 // MaxTurno is 2^53−1 (Number.MAX_SAFE_INTEGER): the last number that is handed out.
 const MaxTurno = 1<<53 - 1
 
@@ -54,6 +64,8 @@ const (
 	TooManyIDs       Code = "too_many_ids"      // 429
 	Overloaded       Code = "overloaded"        // 503
 	StoreUnavailable Code = "store_unavailable" // 503
+	BadKey           Code = "bad_key"           // 400: of Idempotency-Key
+	SessionsFull     Code = "sessions_full"     // 503: as many keys live as may
 	ClientGone       Code = "client_gone"       // 503, which only a client that closed its sending half can read
 )
 
@@ -73,24 +85,61 @@ func ValidID[T ~string | ~[]byte](id T) bool {
 	return true
 }
 
+// ParseKey reads the value of [KeyHeader]: 1 to 255 visible ASCII characters, or those and spaces as a string of RFC 9651
+// ("…", with \" and \\), which is the same key as without its quotes.
+func ParseKey(value []byte) (key string, ok bool) {
+	if len(value) > 0 && value[0] == '"' {
+		return parseQuoted(value[1:])
+	}
+	for _, c := range value {
+		if c <= ' ' || c > '~' {
+			return "", false
+		}
+	}
+	return string(value), 0 < len(value) && len(value) <= MaxKeyLength
+}
+
+// parseQuoted reads a string after its first quote.
+func parseQuoted(value []byte) (string, bool) {
+	var key []byte
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case c == '"':
+			return string(key), i == len(value)-1 && 0 < len(key) && len(key) <= MaxKeyLength
+		case c < ' ' || c > '~':
+			return "", false
+		case c == '\\':
+			if i++; i == len(value) || value[i] != '"' && value[i] != '\\' {
+				return "", false
+			}
+			c = value[i]
+		}
+		key = append(key, c)
+	}
+	return "", false
+}
+
 // Snapshot is /v1/snapshot: what a node says of itself. Durations are integer nanoseconds.
 type Snapshot struct {
-	At       string            `json:"at"` // RFC 3339, UTC
-	Name     string            `json:"name"`
-	Version  string            `json:"version"`
-	Go       string            `json:"go"`
-	PID      int               `json:"pid"`
-	Uptime   int64             `json:"uptime_ns"`
-	State    string            `json:"state"` // starting, ready, draining
-	Store    string            `json:"store"`
-	Promise  string            `json:"promise"`
-	IDs      int               `json:"ids"`
-	MaxIDs   int               `json:"max_ids"`
-	InFlight int64             `json:"in_flight"` // requests that wait for the store
-	Requests map[string]uint64 `json:"requests"`  // by code; "ok" for a 200
-	Ledger   Ledger            `json:"ledger"`
-	Declared []Range           `json:"declared"` // numbers that this process skipped on purpose: nobody was or will be given them
-	Blocks   Blocks            `json:"blocks"`
+	At          string            `json:"at"` // RFC 3339, UTC
+	Name        string            `json:"name"`
+	Version     string            `json:"version"`
+	Go          string            `json:"go"`
+	PID         int               `json:"pid"`
+	Uptime      int64             `json:"uptime_ns"`
+	State       string            `json:"state"` // starting, ready, draining
+	Store       string            `json:"store"`
+	Promise     string            `json:"promise"`
+	IDs         int               `json:"ids"`
+	MaxIDs      int               `json:"max_ids"`
+	Sessions    int               `json:"sessions"` // idempotency keys that have a number
+	MaxSessions int               `json:"max_sessions"`
+	InFlight    int64             `json:"in_flight"` // requests that wait for the store
+	Requests    map[string]uint64 `json:"requests"`  // by code; "ok" for a 200 with a new number, "replayed" for one that its key had before
+	Ledger      Ledger            `json:"ledger"`
+	Declared    []Range           `json:"declared"` // numbers that this process skipped on purpose: nobody was or will be given them
+	Blocks      Blocks            `json:"blocks"`
 
 	StoreDetails  map[string]string `json:"store_details,omitempty"`  // what the promise rests on, as the store says it
 	StoreWarnings []string          `json:"store_warnings,omitempty"` // what is dangerous about it

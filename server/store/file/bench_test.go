@@ -17,7 +17,7 @@ func BenchmarkReserve(b *testing.B) {
 }
 
 func benchmarkReserve(b *testing.B, ids, claims int) {
-	s, err := file.Open(b.TempDir(), ids)
+	s, err := file.Open(b.TempDir(), server.Bounds{IDs: ids})
 	if err != nil {
 		b.Fatal(err)
 	}

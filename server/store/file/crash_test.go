@@ -18,7 +18,7 @@ const childDir = "TMCTL_TEST_FILE_CHILD"
 
 // child says what it asks for before it does, and what it was given after that.
 func child(dir string) {
-	s, err := Open(dir, 100)
+	s, err := Open(dir, server.Bounds{IDs: 100})
 	if err != nil {
 		fmt.Println("error", err, "0")
 		os.Exit(1)
@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 			}
 			last[id] = n
 		}
-		s, err := Open(dir, 100)
+		s, err := Open(dir, server.Bounds{IDs: 100})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}

@@ -136,7 +136,7 @@ func tryDamaged(t testing.TB, content []byte, last map[string]uint64) (broken in
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(dir, len(last))
+	s, err := Open(dir, server.Bounds{IDs: len(last)})
 	if err != nil {
 		if after, _ := os.ReadFile(path); !bytes.Equal(after, content) {
 			t.Errorf("a file that is not opened (%v) was changed", err)
@@ -240,7 +240,7 @@ func TestEdited(t *testing.T) {
 				t.Fatal(err)
 			}
 			edit(t, dir, tt.edit)
-			s, err := Open(dir, 10)
+			s, err := Open(dir, server.Bounds{IDs: 10})
 			if !errors.Is(err, tt.want) {
 				t.Errorf("Open = %v; want %v", err, tt.want)
 			}

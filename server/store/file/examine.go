@@ -101,8 +101,8 @@ func (s *Store) examineCounters() server.Finding {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	n := len(s.counters)
-	f := server.Finding{Name: "counters", Level: server.OK, Says: fmt.Sprintf("%d of %d ids", n, s.maxIDs)}
-	if n >= s.maxIDs {
+	f := server.Finding{Name: "counters", Level: server.OK, Says: fmt.Sprintf("%d of %d ids", n, s.bounds.IDs)}
+	if n >= s.bounds.IDs {
 		f.Level, f.Hint = server.Warn, "new ids are refused: raise --max-ids"
 	}
 	var broken []string

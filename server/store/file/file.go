@@ -33,7 +33,7 @@ const engine = "bbolt 1.5.0"
 type Store struct {
 	dir    string
 	path   string // of the file in it
-	maxIDs int
+	bounds server.Bounds
 	disk   disk
 	info   server.Info // but for what changes
 	lock   *os.File
@@ -73,11 +73,10 @@ type stopped struct {
 
 var _ server.Store = (*Store)(nil)
 
-// Open opens the counters in dir, which is made if need be, for at most maxIDs ids; those that are there already are served
-// in any case. Its errors are [*OpenError]. It waits for nobody: a directory has one process at a time.
-func Open(dir string, maxIDs int) (*Store, error) {
+// Open opens the counters in dir, which is made if need be. Ids that are there already are served, whatever the bounds. Its errors are [*OpenError]. It waits for nobody: a directory has one process at a time.
+func Open(dir string, bounds server.Bounds) (*Store, error) {
 	s := &Store{
-		dir: dir, path: filepath.Join(dir, dataName), maxIDs: maxIDs, counters: map[string]*counter{},
+		dir: dir, path: filepath.Join(dir, dataName), bounds: bounds, counters: map[string]*counter{},
 		jobs: make(chan *job), written: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
@@ -142,7 +141,7 @@ func (s *Store) describe() {
 	s.info = server.Info{
 		Name:     "file:" + s.dir,
 		Promise:  s.disk.promise(),
-		MaxIDs:   s.maxIDs,
+		Bounds:   s.bounds,
 		Slots:    1, // transactions come one after the other; what waits meanwhile shares the next one
 		Details:  map[string]string{"engine": engine, "fsync": "always", "filesystem": s.disk.name},
 		Warnings: s.disk.warnings(s.dir),

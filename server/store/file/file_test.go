@@ -39,7 +39,7 @@ func TestStore(t *testing.T) {
 // open opens a store that the test closes.
 func open(t testing.TB, dir string, maxIDs int) *Store {
 	t.Helper()
-	s, err := Open(dir, maxIDs)
+	s, err := Open(dir, server.Bounds{IDs: maxIDs, Sessions: storetest.Bounds.Sessions, SessionTTL: storetest.Bounds.SessionTTL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,12 +12,14 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/turnomatico/tmctl/server"
 )
 
 // wantRefused wants Open to fail for a reason, and to say what to do.
 func wantRefused(t *testing.T, dir string, why error, says string) {
 	t.Helper()
-	s, err := Open(dir, 10)
+	s, err := Open(dir, server.Bounds{IDs: 10})
 	if err == nil {
 		s.Close()
 		t.Fatalf("Open(%s) works; want %v", dir, why)

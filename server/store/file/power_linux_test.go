@@ -86,7 +86,7 @@ func afterwards(t *testing.T, path, at string, last map[string]uint64) {
 	}
 	mount(t, at, "-o", "loop", copied)
 	defer unmount(t, at)
-	s, err := Open(filepath.Join(at, "counters"), 5000)
+	s, err := Open(filepath.Join(at, "counters"), server.Bounds{IDs: 5000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 
 	"github.com/turnomatico/tmctl/server"
@@ -69,7 +68,7 @@ func (sl *slot) tookNothing() bool {
 
 // begin hands a new call to the writer.
 func (s *Store) begin(ctx context.Context, call *server.Call) error {
-	claims := slices.Clone(call.Claims) // the caller has his back when ctx ends
+	claims := call.Clone().Claims // the caller has his back when ctx ends
 	j, err := s.ask(ctx, func() error { return s.reserve(claims) })
 	if err != nil {
 		return err
@@ -128,7 +127,13 @@ func (s *Store) attempt(claims []server.Claim, noNew error) error {
 	d := s.draft()
 	for i := range claims {
 		cl := &claims[i]
-		cl.First, cl.Granted = 0, 0
+		cl.First, cl.Granted, cl.Err = 0, 0, nil
+		for k := range cl.Keys {
+			cl.Keys[k].Err = server.ErrSessionsFull
+		}
+		if cl.N == 0 {
+			continue
+		}
 		c, err := d.counter(cl.ID, noNew)
 		if err == nil {
 			cl.First, cl.Granted, err = d.take(cl.ID, c, cl.N)
@@ -162,7 +167,7 @@ func (d *draft) counter(id string, noNew error) (*counter, error) {
 		return nil, d.s.brokenError(id)
 	case c != nil:
 		return c, nil
-	case len(d.s.counters)+len(d.fresh) >= d.s.maxIDs:
+	case len(d.s.counters)+len(d.fresh) >= d.s.bounds.IDs:
 		return nil, server.ErrTooManyIDs
 	case noNew != nil:
 		return nil, noNew

@@ -2,15 +2,17 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/api"
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // promise is printed at start.
@@ -39,10 +41,14 @@ type slot struct {
 type table struct {
 	seed    maphash.Seed
 	buckets []atomic.Pointer[counter] // a power of two of them
-	maxIDs  int
+	bounds  server.Bounds
+	start   time.Time
 
 	mu  sync.Mutex // held to add a counter
 	ids atomic.Int64
+
+	keyed    sync.Mutex // held to take a number for a key
+	sessions *sessions.Table
 }
 
 var _ server.Direct = (*Store)(nil)
@@ -55,13 +61,15 @@ type counter struct {
 	_    [64 - 8 - 16 - 8]byte
 }
 
-// New returns an empty store for at most maxIDs ids.
-func New(maxIDs int) *Store {
-	n := min(max(maxIDs, 1), maxBuckets)
+// New returns an empty store.
+func New(bounds server.Bounds) *Store {
+	n := min(max(bounds.IDs, 1), maxBuckets)
 	return &Store{table: &table{
-		seed:    maphash.MakeSeed(),
-		buckets: make([]atomic.Pointer[counter], 1<<bits.Len(uint(n-1))),
-		maxIDs:  maxIDs,
+		seed:     maphash.MakeSeed(),
+		buckets:  make([]atomic.Pointer[counter], 1<<bits.Len(uint(n-1))),
+		bounds:   bounds,
+		start:    time.Now(),
+		sessions: sessions.New(bounds),
 	}}
 }
 
@@ -78,6 +86,14 @@ func (s *Store) Take(id []byte) (uint64, error) {
 	return turno, err
 }
 
+// TakeOnce implements [server.Direct].
+func (s *Store) TakeOnce(id []byte, key string) (turno uint64, replayed bool, err error) {
+	claim := server.Claim{ID: string(id), Keys: []server.Key{{Name: key}}}
+	s.settle(&claim)
+	k := &claim.Keys[0]
+	return k.Turno, k.Replayed, cmp.Or(claim.Err, k.Err)
+}
+
 // Reserve implements [server.Store]. It never waits, so ctx matters only when it has ended before.
 func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	if ctx.Err() != nil {
@@ -90,20 +106,38 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	case call.Seq < last.Seq:
 		return server.ErrUnavailable
 	case call.Seq == last.Seq:
-		copy(call.Claims, last.Claims)
+		call.Claims = last.Clone().Claims
 		return nil
 	}
 	for i := range call.Claims {
-		cl := &call.Claims[i]
-		c, err := s.counter([]byte(cl.ID))
-		if err == nil {
-			cl.First, cl.Granted, err = c.take(cl.N)
-		}
-		cl.Err = err
+		s.settle(&call.Claims[i])
 	}
-	slot.last = server.Call{Seq: call.Seq, Claims: slices.Clone(call.Claims)}
+	slot.last = call.Clone()
 	return nil
 }
+
+// settle answers a claim. What wants a number without a key takes no lock.
+func (s *table) settle(c *server.Claim) {
+	take := func(n uint64) (first, granted uint64, err error) {
+		counter, err := s.counter([]byte(c.ID))
+		if err != nil {
+			return 0, 0, err
+		}
+		return counter.take(n)
+	}
+	if len(c.Keys) == 0 {
+		c.First, c.Granted, c.Err = take(c.N)
+		return
+	}
+	s.keyed.Lock()
+	defer s.keyed.Unlock()
+	d := s.sessions.Begin(s.now())
+	d.Settle(c, take)
+	d.Commit()
+}
+
+// now is a clock that nobody sets.
+func (s *table) now() int64 { return time.Since(s.start).Milliseconds() }
 
 // counter returns the counter of id, which it makes if it may.
 func (s *table) counter(id []byte) (*counter, error) {
@@ -140,7 +174,12 @@ func (s *Store) Peek(_ context.Context, id string) (uint64, error) {
 
 // Info implements [server.Store].
 func (s *Store) Info() server.Info {
-	return server.Info{Name: "memory", Promise: promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs, Slots: slots}
+	s.keyed.Lock()
+	defer s.keyed.Unlock()
+	return server.Info{
+		Name: "memory", Promise: promise, Slots: slots,
+		IDs: int(s.ids.Load()), Sessions: s.sessions.Len(s.now()), Bounds: s.bounds,
+	}
 }
 
 // Close implements [server.Store]; nothing lasts.
@@ -166,7 +205,7 @@ func (s *table) add(bucket *atomic.Pointer[counter], id []byte) *counter {
 	if c := find(bucket, id); c != nil {
 		return c
 	}
-	if s.ids.Load() >= int64(s.maxIDs) {
+	if s.ids.Load() >= int64(s.bounds.IDs) {
 		return nil
 	}
 	c := &counter{id: string(id), next: bucket.Load()}

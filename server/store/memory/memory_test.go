@@ -10,14 +10,14 @@ import (
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Place {
-		s := memory.New(storetest.MaxIDs)
+		s := memory.New(storetest.Bounds)
 		return storetest.Place{Open: func(*testing.T) server.Store { return s.Another() }}
 	})
 }
 
 // With more ids than buckets, ids share one, and stay apart.
 func TestOneBucket(t *testing.T) {
-	s := memory.New(1)
+	s := memory.New(server.Bounds{IDs: 1})
 	if _, err := s.Take([]byte("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestOneBucket(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	s, id := memory.New(10), []byte("grupo1")
+	s, id := memory.New(server.Bounds{IDs: 10}), []byte("grupo1")
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

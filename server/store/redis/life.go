@@ -83,7 +83,7 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 	}
 	// In a failover, or behind a proxy, two connections may lead to different processes. These go over one.
 	answers, err := s.client.do(ctx,
-		s.client.B().ScriptLoad().Script(reserveScript(l, s.prefix, s.maxIDs)).Build(),
+		s.client.B().ScriptLoad().Script(reserveScript(l, s.prefix, s.bounds)).Build(),
 		s.client.B().Info().Section("server").Build(),
 		s.client.B().Eval().Script(bare(joinText)).Numkeys(1).Key(s.epochKey()).Arg(rand.Text()[:16], tells).Build())
 	if err != nil {

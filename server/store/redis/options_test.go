@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/turnomatico/tmctl/server/store/redistest"
+
+	"github.com/turnomatico/tmctl/server"
 )
 
 func TestParse(t *testing.T) {
@@ -132,7 +134,7 @@ func TestErrorsHoldNoPassword(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log strings.Builder
 			at := strings.Replace(tt.url, "PW", url.QueryEscape(canary), 1)
-			s, err := Open(t.Context(), at, 10, slog.New(slog.NewTextHandler(&log, nil)))
+			s, err := Open(t.Context(), at, server.Bounds{IDs: 10}, slog.New(slog.NewTextHandler(&log, nil)))
 			if err == nil {
 				s.Close()
 			}
@@ -158,7 +160,7 @@ func TestOpenEnds(t *testing.T) {
 	}
 	o.patience = patienceOfTests
 	start := time.Now()
-	s, err := o.Open(ctx, 10, slog.New(slog.DiscardHandler))
+	s, err := o.Open(ctx, server.Bounds{IDs: 10}, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Open(a paused Redis) = %v, %v; want it to end with its context", s, err)
 	}

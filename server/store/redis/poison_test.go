@@ -120,7 +120,7 @@ func TestEdge(t *testing.T) {
 func TestManyClaims(t *testing.T) {
 	r := redistest.Start(t, redistest.Options{})
 	s := open(t, r.URL()).Store
-	s.maxIDs = 20_000
+	s.bounds.IDs = 20_000
 	if err := s.join(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type Store struct {
 	options Options
 	prefix  string
 	name    string
-	maxIDs  int
+	bounds  server.Bounds
 	node    string // random; other handles have others
 	log     *slog.Logger
 
@@ -55,19 +55,19 @@ type Store struct {
 
 var _ server.Fenced = (*Store)(nil)
 
-// Open makes this process a node of the Redis at rawURL ([Parse]), with at most maxIDs ids over all nodes. Its errors hold
+// Open makes this process a node of the Redis at rawURL ([Parse]), within bounds. Its errors hold
 // no secrets.
-func Open(ctx context.Context, rawURL string, maxIDs int, log *slog.Logger) (*Store, error) {
+func Open(ctx context.Context, rawURL string, bounds server.Bounds, log *slog.Logger) (*Store, error) {
 	o, err := Parse(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	return o.Open(ctx, maxIDs, log)
+	return o.Open(ctx, bounds, log)
 }
 
 // Open is [Open] with options that were parsed before.
-func (o Options) Open(ctx context.Context, maxIDs int, log *slog.Logger) (*Store, error) {
-	s, err := o.visit(ctx, maxIDs, log)
+func (o Options) Open(ctx context.Context, bounds server.Bounds, log *slog.Logger) (*Store, error) {
+	s, err := o.visit(ctx, bounds, log)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (o Options) Open(ctx context.Context, maxIDs int, log *slog.Logger) (*Store
 // Visit opens the store for one who looks around, as an operator does: it leaves nothing in Redis, and Reserve does not
 // work.
 func (o Options) Visit(ctx context.Context, log *slog.Logger) (*Store, error) {
-	s, err := o.visit(ctx, 0, log)
+	s, err := o.visit(ctx, server.Bounds{}, log)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (o Options) Visit(ctx context.Context, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-func (o Options) visit(ctx context.Context, maxIDs int, log *slog.Logger) (*Store, error) {
+func (o Options) visit(ctx context.Context, bounds server.Bounds, log *slog.Logger) (*Store, error) {
 	c, err := newClient(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: c, options: o, prefix: o.prefix, name: o.name, maxIDs: maxIDs, node: rand.Text()[:16], log: log}
+	s := &Store{client: c, options: o, prefix: o.prefix, name: o.name, bounds: bounds, node: rand.Text()[:16], log: log}
 	s.facts.Store(&facts{})
 	return s, nil
 }
@@ -110,7 +110,7 @@ func (s *Store) stoppedKey() string { return s.prefix + "#stopped" }
 func (s *Store) Info() server.Info {
 	f := s.facts.Load()
 	return server.Info{
-		Name: s.name, Promise: f.promise, IDs: int(s.ids.Load()), MaxIDs: s.maxIDs, Slots: slots,
+		Name: s.name, Promise: f.promise, IDs: int(s.ids.Load()), Slots: slots, Bounds: s.bounds,
 		Details: f.details, Warnings: f.warnings,
 	}
 }

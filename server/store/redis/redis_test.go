@@ -51,7 +51,7 @@ func tryOpen(t testing.TB, url string, change ...func(*Options)) (*node, error) 
 	for _, f := range change {
 		f(&o)
 	}
-	s, err := o.Open(t.Context(), maxIDsOfTests, slog.New(slog.DiscardHandler))
+	s, err := o.Open(t.Context(), server.Bounds{IDs: maxIDsOfTests}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.Grace, o.patience = time.Millisecond, patienceOfTests
-			s, err := o.Open(t.Context(), storetest.MaxIDs, slog.New(slog.DiscardHandler))
+			s, err := o.Open(t.Context(), storetest.Bounds, slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}

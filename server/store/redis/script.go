@@ -4,6 +4,8 @@ import (
 	_ "embed" // scripts
 	"fmt"
 	"strings"
+
+	"github.com/turnomatico/tmctl/server"
 )
 
 // The scripts. They run in Redis as a whole, with nobody else in between.
@@ -19,8 +21,8 @@ var (
 )
 
 // reserveScript is the reserve script of one life of one node (life.go). Redis keeps it until it ends, so it has no comments.
-func reserveScript(l *life, prefix string, maxIDs int) string {
-	return fmt.Sprintf("-- tmctl node %s\nlocal prefix, maxIDs, alarm = %s, %d, '%s'\n", l.node, quoteLua(prefix), maxIDs, l.nonce) + bare(reserveText)
+func reserveScript(l *life, prefix string, b server.Bounds) string {
+	return fmt.Sprintf("-- tmctl node %s\nlocal prefix, maxIDs, alarm = %s, %d, '%s'\n", l.node, quoteLua(prefix), b.IDs, l.nonce) + bare(reserveText)
 }
 
 // bare is a script without its comments and indentation.

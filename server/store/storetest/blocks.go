@@ -185,7 +185,7 @@ func testEnded(t *testing.T, p *place) {
 
 func testInfo(t *testing.T, p *place) {
 	s := p.open(t).free[0]
-	if i := s.h.Info(); i.Name == "" || i.Promise == "" || i.IDs != 0 || i.MaxIDs != MaxIDs || i.Slots < 1 {
-		t.Errorf("Info() = %+v; want a name, a promise, no ids of %d, a slot", i, MaxIDs)
+	if i := s.h.Info(); i.Name == "" || i.Promise == "" || i.IDs != 0 || i.Bounds != Bounds || i.Slots < 1 {
+		t.Errorf("Info() = %+v; want a name, a promise, no ids, the bounds, a slot", i)
 	}
 }

@@ -6,14 +6,20 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/turnomatico/tmctl/server"
 )
 
-// MaxIDs is how many ids the stores of [Place.Open] may have.
-const MaxIDs = 10_000
+// Bounds of the stores of [Place.Open].
+var Bounds = server.Bounds{IDs: MaxIDs, Sessions: MaxSessions, SessionTTL: time.Hour}
 
-// Place is where one new, empty store for at most [MaxIDs] ids can be opened.
+const (
+	MaxIDs      = 10_000
+	MaxSessions = 100
+)
+
+// Place is where one new, empty store within [Bounds] can be opened.
 type Place struct {
 	Open  func(t *testing.T) server.Store // one more handle, as a node has it; the suite closes it
 	Alone bool                            // one handle at a time
