@@ -258,6 +258,9 @@ type Request struct {
 	Status uint16        `json:"status,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Answer string        `json:"answer,omitempty"`
+
+	Attempt  uint8 `json:"attempt,omitempty"`  // which request with its Idempotency-Key it was
+	Replayed bool  `json:"replayed,omitempty"` // the answer said so
 }
 
 // Generator is the evidence that the load generator was not what was measured.

@@ -9,8 +9,9 @@
 //	(3) the missing values below the largest one can be given to distinct p in P with m > L(p).
 //
 // A server that skipped numbers on purpose can declare them ([Checker.Declare]): each of those that is missing counts as an
-// op of its own that consumed it. The client records L(o) as Op.Seen. It is pure: no clock, no I/O, no goroutine; the same ops give the same counts however
-// they are cut into batches.
+// op of its own that consumed it. Requests with one Idempotency-Key are one op, too ([history.Fold]): whichever of them brings
+// the number. The client records L(o) as Op.Seen. It is pure: no clock, no I/O, no goroutine; the same ops give the same counts
+// however they are cut into batches.
 package linear
 
 import "github.com/turnomatico/tmctl/history"
@@ -33,6 +34,7 @@ type Checker struct {
 	recent   recent
 	overlap  overlap
 	notes    notes
+	sessions sessions
 	touched  []*counter // those with ops in this batch
 	since    int        // ops since all counters were settled
 	strays   uint64     // ops whose id is not in Config.IDs
@@ -68,8 +70,15 @@ func New(cfg Config) *Checker {
 
 // Add takes a batch and keeps nothing of it.
 func (c *Checker) Add(b history.Batch) {
-	for i := range b.Ops {
-		c.add(&b.Ops[i], i, b.Answers)
+	for i := 0; i < len(b.Ops); {
+		if b.Ops[i].Attempt == 0 {
+			c.add(&b.Ops[i], i, b.Answers)
+			i++
+			continue
+		}
+		n := history.Attempts(b.Ops[i:])
+		c.session(b.Ops[i:i+n], i, b.Answers)
+		i += n
 	}
 	c.overlap.add(b)
 	for _, k := range c.touched {
@@ -147,7 +156,7 @@ func answerTo(i int, answers []history.Answer) []byte {
 // Violations is how many invariants broke so far. It costs nothing.
 func (c *Checker) Violations() uint64 {
 	t := &c.tally
-	return t.duplicates + t.wentBack + t.missing[gap] + t.badCount
+	return t.duplicates + t.wentBack + t.missing[gap] + t.badCount + c.sessions.TwoNumbers + c.sessions.WrongMarks
 }
 
 // Gaps is how many of the Violations are missing numbers: a declaration may still explain them. It costs nothing.
@@ -159,6 +168,7 @@ func (c *Checker) Live() history.Proof {
 	p := history.Proof{
 		Ops: t.ops, Unknown: t.unknown, Duplicates: t.duplicates, WentBack: t.wentBack, Gaps: t.missing[gap], Burned: t.missing[burned],
 		Declared: t.missing[declared], BadAnswers: t.badCount, Exclusive: c.cfg.Exclusive,
+		Sessions: c.sessions.proof(),
 	}
 	for _, k := range c.counters {
 		if k != nil {

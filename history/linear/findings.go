@@ -18,6 +18,12 @@ func (c *Checker) findings() []history.Finding {
 		found = append(found, c.finding(history.WentBack, n))
 	}
 	found = append(found, c.gapFindings()...)
+	for _, n := range inOrder(c.notes.twoNumbers) {
+		found = append(found, c.finding(history.TwoNumbers, n))
+	}
+	for _, n := range inOrder(c.notes.marks) {
+		found = append(found, c.finding(history.WrongMark, n))
+	}
 	for _, n := range inOrder(c.notes.badAnswers) {
 		f := c.finding(history.BadAnswer, n)
 		f.Op.Answer = n.answer
@@ -69,6 +75,7 @@ func (cfg *Config) request(o *history.Op) *history.Request {
 	}
 	r := &history.Request{
 		Call: o.Call, Return: o.Return, Turno: o.Turno, Seen: o.Seen, Status: o.Status, Reason: o.Reason.String(),
+		Attempt: o.Attempt, Replayed: o.Replayed,
 	}
 	if len(cfg.Nodes) > 1 && int(o.Node) < len(cfg.Nodes) {
 		r.Node = cfg.Nodes[o.Node]
@@ -93,6 +100,10 @@ func describe(f *history.Finding) string {
 		return fmt.Sprintf("%s: turno %d went back: %s, but %s", f.ID, f.First, times(f.Op), after)
 	case history.Gap:
 		return describeGap(f)
+	case history.TwoNumbers:
+		return fmt.Sprintf("%s: two numbers for one Idempotency-Key: %d, %s; and %d, %s", f.ID, f.Other.Turno, times(f.Other), f.First, times(f.Op))
+	case history.WrongMark:
+		return describeMark(f)
 	default:
 		answer := ""
 		if f.Op.Answer != "" {
@@ -100,6 +111,14 @@ func describe(f *history.Finding) string {
 		}
 		return fmt.Sprintf("%s: the answer breaks the contract (%s), %s%s", f.ID, f.Op.Reason, times(f.Op), answer)
 	}
+}
+
+func describeMark(f *history.Finding) string {
+	if f.Op.Replayed {
+		return fmt.Sprintf("%s: turno %d is marked Idempotent-Replayed: true, but its key had not been given a number before: %s", f.ID, f.First, times(f.Op))
+	}
+	return fmt.Sprintf("%s: turno %d is not marked Idempotent-Replayed: true, but its key had it already: %s; and before: %s",
+		f.ID, f.First, times(f.Op), times(f.Other))
 }
 
 func describeGap(f *history.Finding) string {

@@ -4,12 +4,13 @@ import (
 	"github.com/turnomatico/tmctl/history"
 )
 
-// perKind bounds the findings of each of the four kinds.
-const perKind = history.MaxFindings / 4
+// perKind bounds the findings of each of the six kinds.
+const perKind = history.MaxFindings / 6
 
 // notes keeps the first of what went wrong, with the ops that show it while they are at hand.
 type notes struct {
 	duplicates, wentBack, badAnswers []note
+	twoNumbers, marks                []note
 	open                             int                        // notes that still lack the other op
 	gaps                             int                        // runs of missing numbers whose neighbours were kept
 	kept                             map[history.Key]history.Op // those neighbours
@@ -17,7 +18,7 @@ type notes struct {
 
 type note struct {
 	op     history.Op
-	other  *history.Op // duplicate: who had it first; went back: who had completed with a larger one
+	other  *history.Op // duplicate: who had it first; went back: who had completed with a larger one; a key: another attempt
 	answer string
 }
 
@@ -36,6 +37,38 @@ func (n *notes) bad(o *history.Op, answer []byte) {
 	if len(n.badAnswers) < perKind {
 		n.badAnswers = append(n.badAnswers, note{op: *o, answer: string(answer)})
 	}
+}
+
+// twice notes the first two of a key's attempts that were given two numbers.
+func (n *notes) twice(attempts []history.Op) {
+	if len(n.twoNumbers) >= perKind {
+		return
+	}
+	var one *history.Op
+	for i := range attempts {
+		o := &attempts[i]
+		switch {
+		case o.Outcome != history.OK:
+		case one == nil:
+			copied := *o
+			one = &copied
+		case o.Turno != one.Turno:
+			n.twoNumbers = append(n.twoNumbers, note{op: *o, other: one})
+			return
+		}
+	}
+}
+
+// mark notes an answer that is wrongly marked, and the other answer of its key that shows it, if there is one.
+func (n *notes) mark(op, other *history.Op) {
+	if len(n.marks) >= perKind {
+		return
+	}
+	if other != nil {
+		copied := *other
+		other = &copied
+	}
+	n.marks = append(n.marks, note{op: *op, other: other})
 }
 
 // gap keeps the ops on both sides of first…last: by the time of Close they would be forgotten.

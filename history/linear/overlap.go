@@ -21,13 +21,14 @@ type interval struct{ from, to time.Duration }
 
 const maxIntervals = 64 << 10
 
-// add looks at the ops of a batch until an overlap is found: under load, the first batch has one.
+// add looks at the ops of a batch until an overlap is found: under load, the first batch has one. Two requests with one
+// Idempotency-Key are none.
 func (v *overlap) add(b history.Batch) {
 	if v.found || v.lost {
 		return
 	}
 	for i := range b.Ops {
-		if o := &b.Ops[i]; o.Outcome != history.Failed {
+		if o := &b.Ops[i]; o.Outcome != history.Failed && o.Attempt < 2 {
 			v.open = append(v.open, interval{o.Call, o.Return})
 		}
 	}

@@ -18,6 +18,7 @@ func (c *Checker) remarks() (said []string) {
 	say(!c.cfg.Fresh, "the ids were in use before the run: what is missing below the first number seen is not judged")
 	say(!c.cfg.Exclusive, "others use the ids too: missing numbers can't be judged")
 	c.declaredRemarks(say)
+	c.sessions.remarks(say)
 	say(t.remarked > 0, "%d answers wrote the number like 42.0 or 4.2e1: it is integral, but not every client reads it so", t.remarked)
 	say(t.blurred > 0, "%d late numbers may be duplicates or may fill gaps: there were too many missing numbers to tell; counted as neither", t.blurred)
 	say(t.lenient, "so many requests had an unknown outcome that they were merged: a gap may pass for burned")
