@@ -67,7 +67,7 @@ func newLine(o Options, secure *tls.Config) *line {
 	l.option = rueidis.ClientOption{
 		InitAddress: []string{o.addr}, Username: o.user, Password: o.Password, SelectDB: o.db,
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-			return l.dial(o.network, addr, secure)
+			return l.dial(o, addr, secure)
 		},
 		Dialer:           net.Dialer{Timeout: dialWithin, KeepAlive: -1}, // no ping
 		ConnWriteTimeout: o.patience, ReadBufferEachConn: bufferSize, WriteBufferEachConn: bufferSize, RingScaleEachConn: 1,
@@ -78,11 +78,17 @@ func newLine(o Options, secure *tls.Config) *line {
 }
 
 // dial connects for the attempt that is under way.
-func (l *line) dial(network, addr string, secure *tls.Config) (net.Conn, error) {
+func (l *line) dial(o Options, addr string, secure *tls.Config) (net.Conn, error) {
 	a := l.now
 	ctx, cancel := context.WithTimeout(a.ctx, dialWithin)
 	defer cancel()
-	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, network, addr)
+	if o.where != nil {
+		var err error
+		if addr, err = o.where(ctx); err != nil {
+			return nil, err
+		}
+	}
+	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, o.network, addr)
 	if err == nil && secure != nil {
 		talk := tls.Client(raw, secure)
 		if err = talk.HandshakeContext(ctx); err != nil {

@@ -22,9 +22,10 @@ type Options struct {
 	patience time.Duration                              // with a command; tests on a busy machine have more
 	pause    func(context.Context, time.Duration) error // waits; tests have another
 
-	name          string // the URL without secrets
-	network, addr string // as of net.Dial
-	host          string // whose certificate is expected; empty without TLS
+	name          string                                         // the URL without secrets
+	network, addr string                                         // as of net.Dial
+	where         func(context.Context) (addr string, err error) // asked at each dial for who serves now; nil: addr does
+	host          string                                         // whose certificate is expected; empty without TLS
 	tls           bool
 	user          string
 	db            int
