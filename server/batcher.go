@@ -29,7 +29,7 @@ type batcher struct {
 	jump    uint64        // how far beyond the mark the counter of a store that went back is moved; 0: the id is stopped
 	log     *slog.Logger
 	errors  onceASecond
-	books   books
+	books   *books // the node's
 	workers sync.WaitGroup
 	ctx     context.Context // run's: a request that makes a call brings none of its own, and may end before the call does
 
@@ -56,8 +56,8 @@ type counter struct {
 	stopped bool      // the store went back, and nobody but this node knows
 }
 
-func newBatcher(store Store, config *Config) *batcher {
-	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, counters: map[string]*counter{}}
+func newBatcher(store Store, config *Config, to *books) *batcher {
+	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, books: to, counters: map[string]*counter{}}
 	b.fenced, _ = store.(Fenced)
 	if config.OnRollback == OnRollbackJump {
 		b.jump = JumpMargin

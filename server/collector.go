@@ -82,7 +82,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	send(descBuild, prometheus.GaugeValue, 1, c.config.Version, runtime.Version(), info.Name)
 	c.collectNumbers(send)
 	took := new(distribution)
-	c.batcher.books.took.addTo(took)
+	c.parts.books.took.addTo(took)
 	out <- duration{took.asNative(descTook, c.started), took}
 }
 
@@ -99,10 +99,10 @@ func (c collector) collectNumbers(send func(d *prometheus.Desc, t prometheus.Val
 	}
 	count(descUnknown, l.Unknown)
 	send(descUndelivered, prometheus.GaugeValue, float64(l.InFlight))
-	rollbacks, declared := c.batcher.skipped()
+	rollbacks, declared := c.parts.skipped()
 	count(descRollbacks, rollbacks)
 	count(descDeclared, declared)
-	books := &c.batcher.books
+	books := c.parts.books
 	count(descCalls, books.calls.Load())
 	count(descBlocks, books.blocks.Load())
 	for kind := range books.failures {

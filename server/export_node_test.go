@@ -8,14 +8,20 @@ import (
 	"github.com/turnomatico/tmctl/server/api"
 )
 
-// Node is a batcher without listeners: requests come by Take, on no connection.
-type Node struct{ b *batcher }
+// Node is the batchers of a server without listeners: requests come by Take, on no connection.
+type Node struct {
+	p parts
+	b *batcher // the first
+}
 
 // NewNode returns a node that works once it runs.
-func NewNode(store Store, config Config) *Node { return &Node{newBatcher(store, &config)} }
+func NewNode(store Store, config Config) *Node {
+	p := newParts(store, &config)
+	return &Node{p, p.all[0]}
+}
 
 // Run lets it work until ctx ends; no request may wait then. wait returns when all that it started has ended.
-func (n *Node) Run(ctx context.Context) (wait func()) { return n.b.run(ctx) }
+func (n *Node) Run(ctx context.Context) (wait func()) { return n.p.run(ctx) }
 
 // Take is one request.
 func (n *Node) Take(id string) (uint64, Outcome) {
@@ -24,12 +30,12 @@ func (n *Node) Take(id string) (uint64, Outcome) {
 
 // TakeOnce is one with a key.
 func (n *Node) TakeOnce(id, key string) (uint64, Outcome) {
-	turno, o, _ := n.b.take(time.Now(), nil, []byte(id), key)
+	turno, o, _ := n.p.having([]byte(id)).take(time.Now(), nil, []byte(id), key)
 	return turno, o
 }
 
 // Books are its ledger, of which it does not know what was delivered.
-func (n *Node) Books() api.Ledger { return n.b.books.Ledger() }
+func (n *Node) Books() api.Ledger { return n.p.books.Ledger() }
 
 // Ledger is what the batcher wrote down.
 func (b *books) Ledger() api.Ledger {
@@ -43,8 +49,8 @@ func (b *books) Ledger() api.Ledger {
 }
 
 // Declared is what it skipped, and Rollbacks how often ids were found to have gone back.
-func (n *Node) Declared() []api.Range { return n.b.declaredRanges() }
-func (n *Node) Rollbacks() uint64     { rollbacks, _ := n.b.skipped(); return rollbacks }
+func (n *Node) Declared() []api.Range { return n.p.declaredRanges() }
+func (n *Node) Rollbacks() uint64     { rollbacks, _ := n.p.skipped(); return rollbacks }
 
 // Marks are the largest numbers that it received.
 func (n *Node) Marks() []Mark { return n.b.marks() }
@@ -92,7 +98,7 @@ func (s *Server) GoneClients() (n int) {
 }
 
 // Batcher is the one of s.
-func (s *Server) Batcher() *Node { return &Node{s.batcher} }
+func (s *Server) Batcher() *Node { return &Node{s.parts, s.parts.all[0]} }
 
 // Outcome is how a request ended.
 type Outcome = outcome

@@ -71,7 +71,7 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) (outcome, error) {
 	s.inFlight.Add(-1)
 	switch o {
 	case answered:
-		c.hand(&s.batcher.books, ctx.Time())
+		c.hand(s.parts.books, ctx.Time())
 	case replayed:
 		ctx.Response.Header.Set(api.ReplayedHeader, "true")
 	default:
@@ -99,7 +99,7 @@ func keyOf(ctx *fasthttp.RequestCtx) (key string, ok bool) {
 // take takes a number, or the one that key has, for a request that came on c at since.
 func (s *Server) take(since time.Time, c *conn, id []byte, key string) (uint64, outcome, error) {
 	if s.direct == nil {
-		return s.batcher.take(since, c, id, key)
+		return s.parts.having(id).take(since, c, id, key)
 	}
 	turno, again, err := s.takeDirect(id, key)
 	if err == nil && turno-1 >= api.MaxTurno {
@@ -113,7 +113,7 @@ func (s *Server) take(since time.Time, c *conn, id []byte, key string) (uint64, 
 	}
 	o := outcomeOf(err)
 	if o.storeFailed() {
-		s.batcher.errors.log(s.log, since, err)
+		s.errors.log(s.log, since, err)
 	}
 	return 0, o, err
 }

@@ -80,7 +80,7 @@ func (s *Server) ledger() api.Ledger {
 	l.Delivered, failed = s.conns.delivered()
 	l.Burned[api.BurnedWriteFailed] = failed
 	ended := l.Delivered + failed
-	books := &s.batcher.books
+	books := s.parts.books
 	for r := range books.burned {
 		n := books.burned[r].Load()
 		l.Burned[reasonNames[r]] = n

@@ -39,7 +39,8 @@ type Server struct {
 	log     *slog.Logger
 	store   Store
 	direct  Direct // nil: requests go through the batcher
-	batcher *batcher
+	parts   parts
+	errors  onceASecond // of a direct store
 	public  *listener
 	admin   net.Listener // nil: none
 	conns   *conns
@@ -85,7 +86,7 @@ func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 		maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
 	}
 	s.direct, _ = store.(Direct)
-	s.batcher = newBatcher(store, &s.config)
+	s.parts = newParts(store, &s.config)
 	var lc net.ListenConfig
 	public, err := lc.Listen(ctx, "tcp", config.Addr)
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Server) Run(ctx context.Context) error {
 	sweeper.Go(func() { s.conns.sweep(background, s.limits()) })
 	defer sweeper.Wait()
 	if s.direct == nil {
-		defer s.batcher.run(background)()
+		defer s.parts.run(background)()
 	}
 	defer cancel()
 

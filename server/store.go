@@ -109,6 +109,17 @@ type Fenced interface {
 	Fence(ctx context.Context, marks []Mark, jump uint64) ([]Rollback, error)
 }
 
+// Sharded is a store of several parts, each of which has some of the ids and can fail alone. Each part has batches, marks and
+// tokens of its own; of the whole, only Peek, Info and Close are called.
+type Sharded interface {
+	Store
+
+	// Parts are the stores that it consists of, always the same.
+	Parts() []Store
+	// Part is which of them has an id: always the same, on every node.
+	Part(id []byte) int
+}
+
 // Mark is the largest number of an id that a node has received.
 type Mark struct {
 	ID   string
