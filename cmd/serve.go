@@ -46,6 +46,9 @@ A store can go back: restored from a backup, emptied, failed over to a replica t
 no number twice. With --on-rollback stop the ids concerned are refused until someone moves their counters forward (tmctl
 counters set); with jump they go on by themselves, and the numbers skipped are declared in /v1/snapshot.
 
+With --tls-cert and --tls-key the public listener speaks TLS 1.2 and 1.3. SIGHUP reads both files anew: new connections
+get the new certificate, and a pair that can't be used is refused, with a word in the log, while the old one stays.
+
 The admin plane is a listener of its own: /healthz, /readyz, /metrics, /v1/snapshot, /v1/counters/{id}, /debug/pprof.
 
 ^C or SIGTERM stops in order, so that no request fails: /readyz fails, balancers get --drain to notice (if any asks),
@@ -75,6 +78,8 @@ func (o *serveOptions) addFlags(c *cobra.Command) {
 	f.IntVar(&o.MaxInFlight, "max-inflight", o.MaxInFlight, "shed requests when this many wait for the store")
 	f.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "give the store this long to answer")
 	f.DurationVar(&o.Drain, "drain", o.Drain, "when stopping, give balancers this long to notice that /readyz fails")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "speak TLS with the certificate in this `file` (PEM, with the intermediate ones); SIGHUP reads it anew")
+	f.StringVar(&o.TLSKey, "tls-key", "", "`file` with the key of --tls-cert (PEM, without a password)")
 	o.logFormat = logFormats[0]
 	choiceFlag(c, &o.logFormat, "log-format", logFormats, "write logs for people (text) or for machines (json)")
 }
@@ -110,7 +115,10 @@ func (o *serveOptions) run(ctx context.Context, env *Env) error {
 	}
 	s, err := server.Listen(ctx, o.Config, store)
 	if err != nil {
-		return errors.Join(listenHint(err), store.Close())
+		return errors.Join(certificateHint(listenHint(err)), store.Close())
+	}
+	if o.TLSCert != "" {
+		defer reloadOnHangup(s, o.Log)()
 	}
 	return errors.Join(s.Run(ctx), store.Close())
 }

@@ -48,6 +48,8 @@ type Config struct {
 	MaxInFlight    int           // requests that wait for the store at once; further ones are shed
 	RequestTimeout time.Duration // how long a request may wait for the store
 	Drain          time.Duration // how long a stopping server waits for balancers to notice that it is not ready
+	TLSCert        string        // a file in PEM, with the certificates that lead to its authority; empty: plain HTTP
+	TLSKey         string        // a file in PEM, the certificate's key
 	OnRollback     string        // what to do about a store that went back: one of OnRollbacks
 
 	Version string // of tmctl
@@ -74,6 +76,10 @@ func (c *Config) Validate() error {
 		}
 	}
 	switch {
+	case c.TLSCert == "" && c.TLSKey != "":
+		return errors.New("tls-key without --tls-cert: give both, or neither")
+	case c.TLSCert != "" && c.TLSKey == "":
+		return errors.New("tls-cert without --tls-key: give both, or neither")
 	case c.MaxInFlight < 1:
 		return fmt.Errorf("max-inflight %d: want at least 1", c.MaxInFlight)
 	case c.RequestTimeout <= 0:

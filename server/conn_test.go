@@ -33,11 +33,12 @@ func TestSweep(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, memory.New(server.Bounds{IDs: 1}), nil)
 			c := r.dial()
+			r.awaitConnections(1)
+			r.awaitIdle() // over TLS, the handshake is reading
 			c.send(tt.sent)
 			if tt.sent == getA {
 				c.receive("GET")
 			}
-			r.awaitConnections(1)
 			if tt.sent == half {
 				r.awaitReading()
 			} else {

@@ -3,7 +3,6 @@ package server_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -169,7 +168,7 @@ func TestNothingIsDeliveredToNobody(t *testing.T) {
 		c := r.dial()
 		c.send(getA)
 		<-g.came
-		if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
+		if err := tcp(c.Conn).SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
 		c.Close()

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -58,8 +57,8 @@ var ways = []struct {
 	reads bool
 }{
 	{"closes", func(c *client) { c.Close() }, false},
-	{"resets", func(c *client) { c.Conn.(*net.TCPConn).SetLinger(0); c.Close() }, false},
-	{"closes its sending half", func(c *client) { c.Conn.(*net.TCPConn).CloseWrite() }, true},
+	{"resets", func(c *client) { tcp(c.Conn).SetLinger(0); c.Close() }, false},
+	{"closes its sending half", func(c *client) { tcp(c.Conn).CloseWrite() }, true},
 }
 
 // A request whose client left before its block was asked for takes nothing.

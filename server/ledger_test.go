@@ -106,17 +106,17 @@ type rude struct {
 
 func (u *rude) run() {
 	for range 12 {
-		c, err := net.Dial("tcp", u.addr)
+		c, err := dial(u.addr)
 		if err != nil {
 			return // out of ports
 		}
-		u.visit(c.(*net.TCPConn))
+		u.visit(c)
 		c.Close()
 	}
 }
 
 // visit asks some things at once, reads some answers, and goes.
-func (u *rude) visit(c *net.TCPConn) {
+func (u *rude) visit(c net.Conn) {
 	var asked []string
 	var sent strings.Builder
 	for range 1 + u.rng.IntN(40) {
@@ -135,9 +135,9 @@ func (u *rude) visit(c *net.TCPConn) {
 	}
 	switch u.rng.IntN(4) {
 	case 0:
-		_ = c.CloseWrite()
+		_ = tcp(c).CloseWrite()
 	case 1:
-		_ = c.SetLinger(0)
+		_ = tcp(c).SetLinger(0)
 	}
 	r := bufio.NewReader(c)
 	for _, method := range asked[:u.rng.IntN(len(asked)+1)] {

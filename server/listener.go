@@ -18,6 +18,7 @@ const (
 type listener struct {
 	*net.TCPListener
 	conns *conns
+	keys  *keys
 	log   *slog.Logger
 	stop  chan struct{} // closed when no more connections are wanted
 }
@@ -30,7 +31,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		tcp, err := l.AcceptTCP()
 		switch {
 		case err == nil:
-			return l.conns.add(tcp), nil
+			return l.conns.add(tcp, l.keys.config.Load()), nil
 		case l.stopping():
 			return nil, io.EOF // fasthttp's word for a listener that was closed on purpose
 		case !passing(err):

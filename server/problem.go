@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -117,6 +118,13 @@ func problemBody(p problem, detail string) []byte {
 // by the code, and a URI that leads nowhere would help nobody.
 func (p problem) wire() api.Problem {
 	return api.Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status, Code: p.code, Detail: p.detail}
+}
+
+// rawProblem is an answer in whole, for a connection that HTTP is not spoken on any more.
+func rawProblem(p problem) []byte {
+	body := problemBody(p, p.detail)
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n%s: %s\r\nConnection: close\r\n\r\n%s",
+		p.status, http.StatusText(p.status), problemType, len(body), api.ConsumedHeader, p.consumed, body)
 }
 
 const problemType = "application/problem+json"

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -32,6 +33,9 @@ func run(t *testing.T, store server.Store, change func(*server.Config)) *running
 	t.Helper()
 	config := server.DefaultConfig()
 	config.Addr, config.Admin, config.Drain = "127.0.0.1:0", "127.0.0.1:0", 0
+	if overTLS != nil {
+		config.TLSCert, config.TLSKey = overTLS.files(t)
+	}
 	if change != nil {
 		change(&config)
 	}
@@ -73,10 +77,28 @@ func (r *running) end() {
 	}
 }
 
+// dial connects, with TLS if it is on.
+func dial(addr string) (net.Conn, error) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil || overTLS == nil {
+		return c, err
+	}
+	secure := tls.Client(c, overTLS.trust())
+	return secure, secure.Handshake()
+}
+
+// tcp is what a connection is made of.
+func tcp(c net.Conn) *net.TCPConn {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	return c.(*net.TCPConn)
+}
+
 // dial opens a connection to the public listener.
 func (r *running) dial() *client {
 	r.t.Helper()
-	c, err := net.Dial("tcp", r.Addr())
+	c, err := dial(r.Addr())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -211,4 +233,17 @@ func (r *running) settled() {
 	for r.Idle() != r.Connections() {
 		runtime.Gosched()
 	}
+}
+
+// fewIDs is a memory store for a handful of ids.
+func fewIDs() *memory.Store { return memory.New(server.Bounds{IDs: 10}) }
+
+// mustRead reads one answer to a GET.
+func mustRead(t *testing.T, c net.Conn) answer {
+	t.Helper()
+	a, err := read(bufio.NewReader(c), "GET")
+	if err != nil {
+		t.Fatalf("read the answer: %v", err)
+	}
+	return a
 }

@@ -44,6 +44,7 @@ type Server struct {
 	public  *listener
 	admin   net.Listener // nil: none
 	conns   *conns
+	keys    keys
 	metrics metrics
 	started time.Time
 	pauses  pauses
@@ -79,7 +80,8 @@ func innermost(err error) error {
 	return err
 }
 
-// Listen opens both listeners, so that what can't be opened is known before anything starts. Call Run next.
+// Listen reads the certificate and opens both listeners, so that what can't be opened is known before anything starts. Call
+// Run next.
 func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	s := &Server{
 		config: config, log: config.Log, store: store, conns: newConns(), started: time.Now(),
@@ -92,7 +94,11 @@ func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	if err != nil {
 		return nil, &ListenError{Addr: config.Addr, Err: err}
 	}
-	s.public = &listener{TCPListener: public.(*net.TCPListener), conns: s.conns, log: s.log, stop: make(chan struct{})}
+	s.public = &listener{TCPListener: public.(*net.TCPListener), conns: s.conns, keys: &s.keys, log: s.log, stop: make(chan struct{})}
+	if err := s.LoadCertificate(); err != nil {
+		_ = public.Close() // it has taken nothing yet
+		return nil, err
+	}
 	if config.Admin == "" {
 		return s, nil
 	}

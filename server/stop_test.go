@@ -32,7 +32,7 @@ type hammer struct {
 
 func (h *hammer) run(asked *atomic.Int64) {
 	for {
-		c, err := net.Dial("tcp", h.addr)
+		c, err := dial(h.addr)
 		if err != nil {
 			return // nobody listens any more
 		}
