@@ -8,12 +8,14 @@ import (
 	"github.com/turnomatico/tmctl/server/store/storetest"
 )
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storetest.Place {
-		s := memory.New(storetest.Bounds)
-		return storetest.Place{Open: func(*testing.T) server.Store { return s.Another() }}
-	})
+func place(*testing.T) storetest.Place {
+	s := memory.New(storetest.Bounds)
+	return storetest.Place{Open: func(*testing.T) server.Store { return s.Another() }}
 }
+
+func TestStore(t *testing.T) { storetest.Run(t, place) }
+
+func TestSessions(t *testing.T) { storetest.RunSessions(t, place) }
 
 // With more ids than buckets, ids share one, and stay apart.
 func TestOneBucket(t *testing.T) {

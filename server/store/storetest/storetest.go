@@ -16,7 +16,7 @@ var Bounds = server.Bounds{IDs: MaxIDs, Sessions: MaxSessions, SessionTTL: time.
 
 const (
 	MaxIDs      = 10_000
-	MaxSessions = 100
+	MaxSessions = 1000
 )
 
 // Place is where one new, empty store within [Bounds] can be opened.
