@@ -37,6 +37,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c, _ := ctx.Conn().(*conn)
 	c.refused()
 	s.metrics.other(o)
+	if o == badRequest {
+		ctx.SetConnectionClose() // where the next request begins is in doubt
+	}
 	if o == replayed {
 		return
 	}
@@ -48,6 +51,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 
 // answer hands out a number, or says why not.
 func (s *Server) answer(ctx *fasthttp.RequestCtx) (outcome, error) {
+	if o := screen(&ctx.Request.Header); o != answered {
+		return o, nil
+	}
 	// The bytes of the path as they came, without the query: what a proxy and we might decode differently is no id.
 	id, ok := bytes.CutPrefix(ctx.URI().PathOriginal(), turnoPath)
 	switch {

@@ -23,6 +23,7 @@ const (
 	headersTooLarge
 	bodyTooLarge
 	slowRequest
+	prefetch
 	notFound
 	method
 	exhausted
@@ -48,7 +49,9 @@ var problems = [outcomes]problem{
 	headersTooLarge: {api.BadRequest, http.StatusRequestHeaderFieldsTooLarge, api.ConsumedNo, "The request's headers are too large."},
 	bodyTooLarge:    {api.BadRequest, http.StatusRequestEntityTooLarge, api.ConsumedNo, "The request's body is too large; none is needed."},
 	slowRequest:     {api.BadRequest, http.StatusRequestTimeout, api.ConsumedNo, "The request did not arrive in time."},
-	notFound:        {api.NotFound, http.StatusNotFound, api.ConsumedNo, "Numbers are at " + api.TurnoPath + "{id}."},
+	prefetch: {api.Prefetch, http.StatusForbidden, api.ConsumedNo,
+		"This request was made ahead of its user (Purpose: prefetch), who may never come; each request takes a number."},
+	notFound: {api.NotFound, http.StatusNotFound, api.ConsumedNo, "Numbers are at " + api.TurnoPath + "{id}."},
 	method: {api.Method, http.StatusMethodNotAllowed, api.ConsumedNo,
 		"POST takes the next number; so does GET, which proxies may repeat."},
 	exhausted:   {api.Exhausted, http.StatusConflict, api.ConsumedNo, "The last number of this id, 2^53-1, was given."},

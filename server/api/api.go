@@ -58,6 +58,7 @@ type Code string
 const (
 	BadID            Code = "bad_id"            // 400
 	BadRequest       Code = "bad_request"       // 400, 408, 413 or 431: not HTTP that this server reads
+	Prefetch         Code = "prefetch"          // 403: a browser asks ahead of its user
 	NotFound         Code = "not_found"         // 404
 	Method           Code = "method"            // 405
 	Exhausted        Code = "exhausted"         // 409: 2^53−1 was given
