@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,8 +15,9 @@ import (
 
 // Options say where a Redis is and how to get in. [Parse] makes them of a URL.
 type Options struct {
-	Password string        // the URL's; who has it from elsewhere sets it here
-	Grace    time.Duration // how long a node waits for others after the store has changed
+	Password         string        // the URL's; who has it from elsewhere sets it here
+	SentinelPassword string        // likewise, of the Sentinels
+	Grace            time.Duration // how long a node waits for others after the store has changed
 
 	patience time.Duration                              // with a command; tests on a busy machine have more
 	pause    func(context.Context, time.Duration) error // waits; tests have another
@@ -31,6 +31,11 @@ type Options struct {
 	db            int
 	prefix        string
 	ca, cert, key string // files in PEM
+	replicas      int    // that must have a number before it is answered (wait.go)
+
+	sentinels    []string // host:port of each; none: addr is the Redis
+	master       string   // what they call it
+	sentinelUser string
 }
 
 const (
@@ -39,26 +44,32 @@ const (
 	// DefaultGrace is longer than it takes the other nodes to notice: they look a few times a second.
 	DefaultGrace = time.Second
 
-	defaultPort = "6379"
-	maxPrefix   = 64
+	defaultPort         = "6379"
+	defaultSentinelPort = "26379"
+	maxPrefix           = 64
 )
 
 // The schemes of a URL, and the query keys that each knows.
 const (
-	schemeTCP, schemeTLS, schemeUnix = "redis", "rediss", "redis+unix"
+	schemeTCP, schemeTLS, schemeUnix  = "redis", "rediss", "redis+unix"
+	schemeSentinel, schemeSentinelTLS = "redis+sentinel", "rediss+sentinel"
 )
 
 var queryKeys = map[string][]string{
-	schemeTCP:  {"prefix"},
-	schemeTLS:  {"prefix", "cacert", "cert", "key"},
-	schemeUnix: {"prefix", "db"},
+	schemeTCP:         {"prefix", "wait"},
+	schemeTLS:         {"prefix", "cacert", "cert", "key", "wait"},
+	schemeUnix:        {"prefix", "db", "wait"},
+	schemeSentinel:    {"prefix", "sentinel_username", "sentinel_password", "wait"},
+	schemeSentinelTLS: {"prefix", "sentinel_username", "sentinel_password", "cacert", "cert", "key", "wait"},
 }
 
 // Parse reads a URL: redis://[user[:password]@]host[:port][/db][?prefix=turno:], rediss:// the same with TLS and besides
-// ?cacert=FILE, ?cert=FILE&key=FILE, or redis+unix://[user[:password]@]/path/of/the/socket[?db=N][&prefix=turno:].
+// ?cacert=FILE, ?cert=FILE&key=FILE, or redis+unix://[user[:password]@]/path/of/the/socket[?db=N][&prefix=turno:]; or
+// redis+sentinel://[user[:password]@]h1[:port],h2,…/MASTERNAME[/db][?sentinel_username=U&sentinel_password=P], where user and
+// password are the master's, and rediss+sentinel:// the same with TLS to Sentinels and Redis. ?wait=N goes with all.
 // It has no effects. Its errors quote nothing that may be part of a password, however wrongly that was written.
 func Parse(rawURL string) (Options, error) {
-	u, err := url.Parse(rawURL)
+	u, hosts, err := parseURL(rawURL)
 	if err != nil {
 		return Options{}, errors.New("not a URL that can be read: in a user or password, write every character but letters and digits as %XX")
 	}
@@ -71,53 +82,72 @@ func Parse(rawURL string) (Options, error) {
 	}
 	known, ok := queryKeys[u.Scheme]
 	if !ok {
-		return Options{}, errors.New("the scheme is none of redis://, rediss://, redis+unix://")
+		return Options{}, errors.New("the scheme is none of redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return Options{}, errors.New("the part after ? can't be read: write special characters as %XX")
 	}
 	for key := range query {
+		if !slices.Contains(known, key) && query.Has("sentinel_password") { // and the key may be part of it
+			return Options{}, fmt.Errorf("a query key that %s:// does not know; in a password, write every character but letters and digits as %%XX", u.Scheme)
+		}
 		if !slices.Contains(known, key) {
 			return Options{}, fmt.Errorf("%s:// knows no ?%s=; it knows %s", u.Scheme, key, strings.Join(known, ", "))
 		}
 	}
 	o := Options{
-		Grace: DefaultGrace, patience: answerWithin, pause: pause, tls: u.Scheme == schemeTLS, user: u.User.Username(), prefix: DefaultPrefix,
+		Grace: DefaultGrace, patience: answerWithin, pause: pause, tls: strings.HasPrefix(u.Scheme, schemeTLS), user: u.User.Username(), prefix: DefaultPrefix,
 		ca: query.Get("cacert"), cert: query.Get("cert"), key: query.Get("key"),
+		sentinelUser: query.Get("sentinel_username"), SentinelPassword: query.Get("sentinel_password"),
 	}
 	o.Password, _ = u.User.Password()
 	if query.Has("prefix") {
 		o.prefix = query.Get("prefix")
 	}
-	if err := o.place(u, query); err != nil {
+	if query.Has("wait") {
+		if o.replicas, err = strconv.Atoi(query.Get("wait")); err != nil || o.replicas < 0 {
+			return Options{}, errors.New("?wait= is how many replicas must have a number before it is answered: 0 or more")
+		}
+	}
+	if err := o.place(u, hosts, query); err != nil {
 		return Options{}, err
 	}
 	if err := o.validate(); err != nil {
 		return Options{}, err
 	}
-	o.name = nameOf(u)
+	o.name = nameOf(u, hosts)
 	return o, nil
 }
 
 // place reads where the server is, and which of its databases is meant.
-func (o *Options) place(u *url.URL, query url.Values) error {
+func (o *Options) place(u *url.URL, hosts []string, query url.Values) error {
 	db := strings.TrimPrefix(u.Path, "/")
-	if u.Scheme == schemeUnix {
+	switch u.Scheme {
+	case schemeUnix:
 		if u.Host != "" || len(u.Path) < 2 {
 			return errors.New("redis+unix:// wants the path of a socket: redis+unix:///run/redis/redis.sock")
 		}
 		o.network, o.addr = "unix", u.Path
 		db = query.Get("db")
-	} else {
-		if u.Hostname() == "" {
-			return fmt.Errorf("%s:// wants a host: %s://localhost", u.Scheme, u.Scheme)
+	case schemeSentinel, schemeSentinelTLS:
+		var err error
+		if o.sentinels, err = addresses(u.Scheme, hosts, defaultSentinelPort); err != nil {
+			return err
 		}
-		port := u.Port()
-		if port == "" {
-			port = defaultPort
+		o.network, o.addr = "tcp", strings.Join(o.sentinels, ",")
+		if o.master, db, _ = strings.Cut(db, "/"); o.master == "" {
+			return fmt.Errorf("%s:// wants the name that the Sentinels have for the master: %s://HOST,HOST,HOST/mymaster", u.Scheme, u.Scheme)
 		}
-		o.network, o.addr = "tcp", net.JoinHostPort(u.Hostname(), port)
+	default:
+		addrs, err := addresses(u.Scheme, hosts, defaultPort)
+		if err != nil {
+			return err
+		}
+		if len(addrs) > 1 {
+			return fmt.Errorf("%s:// is one Redis; several hosts are for redis+sentinel://", u.Scheme)
+		}
+		o.network, o.addr = "tcp", addrs[0]
 		if o.tls {
 			o.host = u.Hostname()
 		}
@@ -144,18 +174,6 @@ func (o *Options) validate() error {
 		return errors.New("?prefix= must end in a character that no id has, such as a colon")
 	}
 	return nil
-}
-
-// nameOf is the URL without its password.
-func nameOf(u *url.URL) string {
-	shown := *u
-	if u.User != nil {
-		shown.User = nil
-		if user := u.User.Username(); user != "" {
-			shown.User = url.User(user)
-		}
-	}
-	return shown.String()
 }
 
 // pause waits for d, or until ctx ends.

@@ -34,6 +34,15 @@ func TestParse(t *testing.T) {
 		{url: "redis://h?prefix=%C3%BC", want: Options{network: "tcp", addr: "h:6379", prefix: "ü"}},
 		{url: "rediss://h", want: Options{network: "tcp", addr: "h:6379", host: "h", tls: true, prefix: "turno:"}},
 		{url: "rediss://h?cacert=/a&cert=/b&key=/c", want: Options{network: "tcp", addr: "h:6379", host: "h", tls: true, prefix: "turno:", ca: "/a", cert: "/b", key: "/c"}},
+		{url: "redis://h?wait=2", want: Options{network: "tcp", addr: "h:6379", prefix: "turno:", replicas: 2}},
+		{url: "redis+sentinel://a/m", want: Options{network: "tcp", addr: "a:26379", prefix: "turno:", sentinels: []string{"a:26379"}, master: "m"}},
+		{url: "redis+sentinel://u:p@a:1,b,[::1]:2/m/3?sentinel_username=s&sentinel_password=q%26&wait=1",
+			want: Options{
+				Password: "p", user: "u", network: "tcp", addr: "a:1,b:26379,[::1]:2", db: 3, prefix: "turno:", replicas: 1,
+				sentinels: []string{"a:1", "b:26379", "[::1]:2"}, master: "m", sentinelUser: "s", SentinelPassword: "q&",
+			}, name: "redis+sentinel://u@a:1,b,[::1]:2/m/3?sentinel_username=s&wait=1"},
+		{url: "rediss+sentinel://a/m?cacert=/c",
+			want: Options{network: "tcp", addr: "a:26379", prefix: "turno:", tls: true, ca: "/c", sentinels: []string{"a:26379"}, master: "m"}},
 		{url: "redis+unix:///run/r.sock", want: Options{network: "unix", addr: "/run/r.sock", prefix: "turno:"}},
 		{url: "redis+unix://u:p@/run/a%40b.sock?db=3", want: Options{Password: "p", user: "u", network: "unix", addr: "/run/a@b.sock", db: 3, prefix: "turno:"}, name: "redis+unix://u@/run/a%40b.sock?db=3"},
 	}
@@ -55,15 +64,25 @@ func TestParseRefuses(t *testing.T) {
 		{"", "scheme"},
 		{"localhost:6379", "scheme"},
 		{"http://h", "scheme"},
-		{"redis+sentinel://h", "scheme"},
+		{"redis+other://h", "scheme"},
+		{"redis+sentinel://h", "wants the name that the Sentinels have"},
+		{"redis+sentinel://h/", "wants the name that the Sentinels have"},
+		{"redis+sentinel:///m", "wants a host"},
+		{"redis+sentinel://h,/m", "wants a host"},
+		{"redis+sentinel://a,b:x/m", "wants a host"},
+		{"redis+sentinel://a,b/m/x", `the database "x" is no number`},
+		{"redis+sentinel://a?master=m", "knows no ?master="},
+		{"redis://a,b", "redis:// is one Redis"},
+		{"redis://a?wait=", "?wait= is how many"},
+		{"redis://a?wait=-1", "?wait= is how many"},
 		{"redis://", "wants a host"},
 		{"redis:///1", "wants a host"},
 		{"redis:h", "wants a host"},
 		{"redis://h/a", `the database "a" is no number`},
 		{"redis://h/-1", `the database "-1" is no number`},
 		{"redis://h/1/2", `the database "1/2" is no number`},
-		{"redis://h?db=1", "redis:// knows no ?db=; it knows prefix"},
-		{"redis://h?cacert=/a", "redis:// knows no ?cacert=; it knows prefix"},
+		{"redis://h?db=1", "redis:// knows no ?db=; it knows prefix, wait"},
+		{"redis://h?cacert=/a", "redis:// knows no ?cacert=; it knows prefix, wait"},
 		{"rediss://h?insecure=1", "rediss:// knows no ?insecure=; it knows prefix, cacert, cert, key"},
 		{"rediss://h?cert=/a", "go together"},
 		{"rediss://h?key=/a", "go together"},
@@ -87,13 +106,14 @@ func TestParseQuotesNoPassword(t *testing.T) {
 	const canary = "canary"
 	for _, special := range []string{"/", "?", "#", "@", ":", "%", "%zz", " ", "\x7f", "\n", "[", "]", "\\", "&", "=", "?prefix=", "/1?db=", ":1/", ":1?", "@h:1/"} {
 		for _, password := range []string{canary + special, special + canary, canary + special + canary, "1" + special + canary} {
-			for _, format := range []string{"redis://:%s@h", "redis://u:%s@h:1/2", "rediss://%s@h", "redis+unix://u:%s@/r", "redis://h:1:%s@h"} {
+			for _, format := range []string{"redis://:%s@h", "redis://u:%s@h:1/2", "rediss://%s@h", "redis+unix://u:%s@/r", "redis://h:1:%s@h",
+				"redis+sentinel://u:%s@a,b/m", "redis+sentinel://a,b/m?sentinel_password=%s"} {
 				at := fmt.Sprintf(format, password)
 				o, err := Parse(at)
 				if err != nil && strings.Contains(err.Error(), canary) {
 					t.Errorf("Parse(%q) = %v, which quotes the password", at, err)
 				}
-				if err == nil && strings.Contains(format, ":%s@") && strings.Contains(o.name, canary) {
+				if err == nil && (strings.Contains(format, ":%s@") || strings.HasSuffix(format, "=%s")) && strings.Contains(o.name, canary) {
 					t.Errorf("Parse(%q) names it %s, with the password", at, o.name)
 				}
 			}
