@@ -25,6 +25,10 @@ type Options struct {
 	Password    string   // of the default user
 	Fsync       string   // of the append-only file: always, everysec, no; empty: there is no such file
 	Config      []string // more lines of redis.conf: "maxmemory 10mb", "user a on >secret ~turno:* +@all"
+
+	sentinel    bool   // it is one
+	keepsConfig bool   // what it is told to be is written down, for its next life
+	certs       *Certs // with TLS: another server's
 }
 
 // Server is a redis-server process, which ends with its test.
@@ -36,6 +40,7 @@ type Server struct {
 	t       testing.TB
 	dir     string
 	options Options
+	told    bool // its configuration is in a file (keepsConfig)
 
 	mu  sync.Mutex
 	run *process
@@ -59,7 +64,10 @@ func Start(t testing.TB, o Options) *Server {
 	if s.dir == "" {
 		s.dir = shortDir(t)
 	}
-	if o.TLS {
+	switch {
+	case o.certs != nil:
+		s.Certs = *o.certs
+	case o.TLS:
 		s.Certs = makeCerts(t, s.dir)
 	}
 	t.Cleanup(s.Kill)
@@ -70,7 +78,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	s.Host = "127.0.0.1"
 	for range 20 { // another process may take the port between our look and Redis' bind
-		s.Port = freePort(t)
+		s.Port, s.told = freePort(t), false
 		p := s.mustLaunch()
 		if err := s.ready(p); err == nil {
 			return s
@@ -144,8 +152,8 @@ func (s *Server) config() string {
 func (s *Server) mustLaunch() *process {
 	s.t.Helper()
 	p := &process{log: &bytes.Buffer{}, ended: make(chan struct{})}
-	p.cmd = exec.Command("redis-server", "-")
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = strings.NewReader(s.config()), p.log, p.log
+	p.cmd = s.command()
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := startChild(p.cmd); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
@@ -157,6 +165,27 @@ func (s *Server) mustLaunch() *process {
 	s.run = p
 	s.mu.Unlock()
 	return p
+}
+
+// command runs the server: with a configuration that it reads and forgets, or one in a file that it may write anew.
+func (s *Server) command() *exec.Cmd {
+	if !s.options.keepsConfig {
+		c := exec.Command("redis-server", "-")
+		c.Stdin = strings.NewReader(s.config())
+		return c
+	}
+	file := filepath.Join(s.dir, "redis.conf")
+	if !s.told {
+		if err := os.WriteFile(file, []byte(s.config()), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+		s.told = true
+	}
+	args := []string{file}
+	if s.options.sentinel {
+		args = append(args, "--sentinel")
+	}
+	return exec.Command("redis-server", args...)
 }
 
 // start waits for a launched server.

@@ -67,3 +67,42 @@ func TestBreaking(t *testing.T) {
 	s.Stop()
 	s.Stop()
 }
+
+func TestSentinels(t *testing.T) {
+	for name, o := range map[string]SentinelOptions{
+		"plain":     {Redis: Options{Fsync: "everysec"}},
+		"passwords": {Redis: Options{Password: "a-password"}, SentinelPass: "another"},
+		"TLS":       {Redis: Options{TLS: true}, Replicas: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := StartSentinels(t, o)
+			master := s.Master()
+			if master != s.Redis[0] || s.Redis[1].Field("role") != "slave" {
+				t.Fatalf("the master is at %s; want the first", master.Addr())
+			}
+			master.Run("SET a 1")
+			s.InSync(master)
+			if next := s.Failover(); next != s.Redis[1] || next.Do("GET", "a") != "1" {
+				t.Errorf("after a failover the master is at %s and has a = %q; want the second, 1", next.Addr(), next.Do("GET", "a"))
+			}
+			if name != "plain" {
+				return
+			}
+			master.Restart()
+			if role := master.Field("role"); role != "slave" && s.Master() != s.Redis[1] {
+				t.Errorf("restarted, the old master is a %s", role)
+			}
+			s.InSync(s.Redis[1])
+			s.CutOff(s.Redis[0])
+			s.Redis[1].Run("SET a 2")
+			if a := s.Redis[0].Do("GET", "a"); a != "1" {
+				t.Errorf("a replica that is cut off has a = %s; want 1", a)
+			}
+			s.Redis[1].Kill()
+			if third := s.NewMaster(s.Redis[1]); third != s.Redis[2] {
+				t.Errorf("with the second killed and the first cut off, the master is at %s", third.Addr())
+			}
+		})
+	}
+}
