@@ -26,6 +26,8 @@ type crowd struct {
 	ops     int // a client's
 	seed    uint64
 	think   time.Duration // between two requests of a client, at most
+	keys    *sync.Map     // not nil: requests have keys, whose numbers these are, and are made until they have an answer
+	replays atomic.Int64
 
 	start time.Time
 	done  []atomic.Uint64 // by id: the largest number that a client has got
@@ -69,7 +71,12 @@ func (c *crowd) client(i int) {
 		if rng.IntN(3) == 0 {
 			time.Sleep(time.Duration(rng.Int64N(int64(c.think))))
 		}
-		c.seen[i] = append(c.seen[i], c.ask(rng.IntN(len(c.nodes)), rng.IntN(len(c.ids))))
+		node, id := rng.IntN(len(c.nodes)), rng.IntN(len(c.ids))
+		if c.keys != nil {
+			c.seen[i] = append(c.seen[i], c.askUntilAnswered(node, id, fmt.Sprint(i, "/", len(c.seen[i])), rng.IntN(5) == 0))
+			continue
+		}
+		c.seen[i] = append(c.seen[i], c.ask(node, id))
 	}
 }
 
@@ -90,6 +97,54 @@ func (c *crowd) ask(node, id int) history.Op {
 	}
 	op.Return = time.Since(c.start)
 	return op
+}
+
+// askUntilAnswered makes requests with one key, of one node after the other, until one is answered; twice: always two at once.
+// It is one op, from the first to the one that is answered.
+func (c *crowd) askUntilAnswered(node, id int, key string, twice bool) history.Op {
+	op := history.Op{Call: time.Since(c.start), Seen: c.done[id].Load(), ID: uint32(id), Status: 200}
+	for ; op.Turno == 0; node++ {
+		var other sync.WaitGroup
+		if twice {
+			other.Go(func() { c.askOnce((node+1)%len(c.nodes), id, key) })
+		}
+		op.Turno = c.askOnce(node%len(c.nodes), id, key)
+		other.Wait()
+	}
+	op.Node = uint8((node - 1) % len(c.nodes))
+	for last := c.done[id].Load(); last < op.Turno && !c.done[id].CompareAndSwap(last, op.Turno); {
+		last = c.done[id].Load()
+	}
+	op.Return = time.Since(c.start)
+	return op
+}
+
+// askOnce is one request with a key, and notes what it got; 0: no answer.
+func (c *crowd) askOnce(node, id int, key string) uint64 {
+	turno, o := c.nodes[node].TakeOnce(c.ids[id], key)
+	switch o {
+	case server.Answered, server.Replayed:
+		numbers, _ := c.keys.LoadOrStore(c.ids[id]+" "+key, new(sync.Map))
+		numbers.(*sync.Map).Store(turno, true)
+		if o == server.Replayed {
+			c.replays.Add(1)
+		}
+		return turno
+	}
+	return 0
+}
+
+// disagreements are the keys that have several numbers.
+func (c *crowd) disagreements() (all []string) {
+	c.keys.Range(func(key, numbers any) bool {
+		var have []any
+		numbers.(*sync.Map).Range(func(turno, _ any) bool { have = append(have, turno); return true })
+		if len(have) > 1 {
+			all = append(all, fmt.Sprintf("%s has numbers %v", key, have))
+		}
+		return true
+	})
+	return all
 }
 
 // history is all ops, in the order in which they ended.

@@ -127,7 +127,6 @@ func (o outcome) Consumed() string { return problems[o].consumed }
 
 // Bounds of the batcher.
 const (
-	MaxClaims  = maxClaims
 	MaxRecent  = maxRecent
 	Patience   = patience
 	SweepEach  = sweepEach

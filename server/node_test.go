@@ -70,12 +70,21 @@ func (n *node) asks(ids ...string) (all requests) {
 	return all
 }
 
+// askOnce is ask with a key.
+func (n *node) askOnce(id, key string) *request {
+	r := n.askOnceLater(id, key)
+	synctest.Wait()
+	return r
+}
+
 // askLater makes a request that has arrived at the next synctest.Wait.
-func (n *node) askLater(id string) *request {
+func (n *node) askLater(id string) *request { return n.askOnceLater(id, "") }
+
+func (n *node) askOnceLater(id, key string) *request {
 	r := new(request)
 	go func() {
 		start := time.Now()
-		r.turno, r.outcome = n.Take(id)
+		r.turno, r.outcome = n.TakeOnce(id, key)
 		r.took, r.done = time.Since(start), true
 	}()
 	return r
@@ -86,6 +95,8 @@ func (r *request) String() string {
 	switch {
 	case !r.done:
 		return "waits"
+	case r.outcome == server.Replayed:
+		return strconv.FormatUint(r.turno, 10) + "r"
 	case r.outcome == server.Answered:
 		return strconv.FormatUint(r.turno, 10)
 	default:
@@ -243,14 +254,14 @@ var errLost = errors.New("connection reset by peer")
 
 // copyOf is call as it is now.
 func copyOf(call *server.Call) server.Call {
-	return server.Call{Slot: call.Slot, Seq: call.Seq, Claims: slices.Clone(call.Claims)}
+	return call.Clone()
 }
 
 // settle writes what a store granted into call, and nothing else.
 func settle(call *server.Call, granted []server.Claim) {
 	for i, g := range granted {
 		c := &call.Claims[i]
-		c.First, c.Granted, c.Err = g.First, g.Granted, g.Err
+		c.First, c.Granted, c.Err, c.Keys = g.First, g.Granted, g.Err, slices.Clone(g.Keys)
 	}
 }
 

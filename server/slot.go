@@ -20,27 +20,33 @@ type block struct {
 	waiters []*waiter
 }
 
-// maxClaims bounds a call, so that no store is busy with one for long: a thousand ids are about 1 ms of Redis.
-const maxClaims = 1000
+// Bounds of a call, so that no store is busy with one for long: a thousand of each are about 2 ms of Redis.
+const (
+	MaxClaims = 1000
+	MaxKeys   = 1000
+)
 
 // fill makes a new call of what waits and closes its blocks: whoever comes later is in another one. It is false, and the
 // slot stays as it was, when nobody waits. Under mu.
 func (b *batcher) fill(s *slot, now time.Time) bool {
 	s.call.Claims, s.blocks = s.call.Claims[:0], s.blocks[:0]
-	taken := 0
+	taken, keys := 0, 0
 	for _, k := range b.pending {
-		if len(s.blocks) == maxClaims {
+		if len(s.blocks) == MaxClaims || keys == MaxKeys {
 			break
 		}
-		taken++
-		waiters := b.staying(k, now)
-		k.waiting = nil
+		waiters, later := withKeys(b.staying(k, now), MaxKeys-keys)
+		if k.waiting = later; later == nil {
+			taken++
+		}
 		if len(waiters) == 0 {
 			b.reuse(waiters)
 			b.forget(k)
 			continue
 		}
-		s.call.Claims = append(s.call.Claims, claimFor(k, waiters))
+		claim, n := claimFor(k, waiters)
+		keys += n
+		s.call.Claims = append(s.call.Claims, claim)
 		s.blocks = append(s.blocks, block{k, waiters})
 		k.blocks++
 	}
@@ -60,15 +66,30 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 	return true
 }
 
-// claimFor asks for a number for each request that has no key, and for each key.
-func claimFor(k *counter, waiters []*waiter) Claim {
-	c := Claim{ID: k.id, N: uint64(len(waiters)), Mark: k.mark}
+// withKeys is those of waiters of whom at most n have a key, and who is to wait for another call, nil for nobody.
+func withKeys(waiters []*waiter, n int) (now, later []*waiter) {
+	for i, w := range waiters {
+		if w.key == "" {
+			continue
+		}
+		if n--; n < 0 {
+			later = slices.Clone(waiters[i:])
+			clear(waiters[i:])
+			return waiters[:i], later
+		}
+	}
+	return waiters, nil
+}
+
+// claimFor asks for a number for each request that has no key, and for each key. It says how many have one.
+func claimFor(k *counter, waiters []*waiter) (c Claim, keyed int) {
+	c = Claim{ID: k.id, N: uint64(len(waiters)), Mark: k.mark}
 	var at map[string]int
 	for _, w := range waiters {
 		if w.key == "" {
 			continue
 		}
-		c.N--
+		keyed++
 		known := false
 		if w.at, known = at[w.key]; known {
 			continue
@@ -80,7 +101,8 @@ func claimFor(k *counter, waiters []*waiter) Claim {
 		at[w.key] = w.at
 		c.Keys = append(c.Keys, Key{Name: w.key})
 	}
-	return c
+	c.N -= uint64(keyed)
+	return c, keyed
 }
 
 // staying is who of k's requests still wants a number: one whose time is over, or whose client left, costs nothing now.

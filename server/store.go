@@ -31,7 +31,8 @@ type Store interface {
 	Close() error
 }
 
-// Call asks for blocks of several ids at once. Slot and Seq are its token.
+// Call asks for blocks of several ids at once, and has at most [MaxClaims] claims and [MaxKeys] keys. Slot and Seq are its
+// token.
 type Call struct {
 	Slot   int    // 0 … Info.Slots−1; a slot's calls come one after the other
 	Seq    uint64 // grows from call to call of a slot, from 1; the last one again is the last call again, a smaller one takes nothing
@@ -69,7 +70,7 @@ type Key struct {
 	Name string // as api.ParseKey returns it
 
 	// What the store answers: the number and whether it was given before, or Err: then the key has no number. It is
-	// [ErrExhausted] or [ErrSessionsFull], or one that wraps these.
+	// [ErrExhausted], [ErrSessionsFull], a [*BrokenError], or one that wraps these.
 	Turno    uint64
 	Replayed bool
 	Err      error

@@ -184,11 +184,15 @@ func (s *Store) check(ctx context.Context, l *life) error {
 	if err != nil {
 		return s.client.refusal(err)
 	}
+	ids, sessions, _ := strings.Cut(ids, " ")
 	n, err := strconv.ParseInt(ids, 10, 64)
 	if err != nil {
 		return server.ErrChanged
 	}
 	s.ids.Store(n)
+	if n, err := strconv.ParseInt(sessions, 10, 64); err == nil {
+		s.sessions.Store(n)
+	}
 	text, err := answers[1].ToString()
 	if err != nil {
 		return nil // not allowed to ask

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/api"
@@ -116,34 +117,43 @@ func TestEdge(t *testing.T) {
 	}
 }
 
-// A call has as many claims as its caller likes.
-func TestManyClaims(t *testing.T) {
+// A call as large as one may be.
+func TestLargestCall(t *testing.T) {
 	r := redistest.Start(t, redistest.Options{})
 	s := open(t, r.URL()).Store
-	s.bounds.IDs = 20_000
+	s.bounds = server.Bounds{IDs: 2 * server.MaxClaims, Sessions: 10 * server.MaxKeys, SessionTTL: time.Hour}
 	if err := s.join(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	call := &server.Call{}
-	for i := range 12_345 {
-		call.Claims = append(call.Claims, server.Claim{ID: "id" + strings.Repeat("x", i%3) + string(rune('a'+i%26)) + "-" + strconv.Itoa(i), N: uint64(1 + i%5)})
+	for i := range server.MaxClaims {
+		call.Claims = append(call.Claims, server.Claim{ID: "id" + strings.Repeat("x", i%60) + strconv.Itoa(i), N: uint64(1 + i%5)})
 	}
-	next := uint64(1)
-	for range 3 {
+	for next := range uint64(3) {
 		call.Seq++
+		for i := range server.MaxKeys {
+			c := &call.Claims[i]
+			c.Keys = []server.Key{{Name: strings.Repeat("k", 200) + strconv.FormatUint(next, 10)}}
+		}
 		if err := s.Reserve(t.Context(), call); err != nil {
 			t.Fatal(err)
 		}
 		for i := range call.Claims {
 			c := &call.Claims[i]
-			if c.First != (next-1)*c.N+1 || c.Granted != c.N || c.Err != nil {
+			if first := next*(c.N+1) + 1; c.First != first || c.Granted != c.N+1 || c.Err != nil || c.Keys[0].Turno != first+c.N {
 				t.Fatalf("claim %d is %+v in call %d", i, *c, next)
 			}
 			c.Mark = c.First + c.Granted - 1
 		}
-		next++
 	}
-	if ids := s.Info().IDs; ids != len(call.Claims) {
-		t.Errorf("Info().IDs = %d; want %d", ids, len(call.Claims))
+	one := &server.Call{Seq: call.Seq + 1, Claims: []server.Claim{{ID: "one", N: 1}}}
+	for i := range server.MaxKeys {
+		one.Claims[0].Keys = append(one.Claims[0].Keys, server.Key{Name: strconv.Itoa(i)})
+	}
+	if err := s.Reserve(t.Context(), one); err != nil || one.Claims[0].Granted != 1+server.MaxKeys {
+		t.Errorf("Reserve(%d keys of one id) = %v, %d granted", server.MaxKeys, err, one.Claims[0].Granted)
+	}
+	if i := s.Info(); i.IDs != server.MaxClaims+1 || i.Sessions != 4*server.MaxKeys {
+		t.Errorf("Info() has %d ids and %d sessions; want %d and %d", i.IDs, i.Sessions, server.MaxClaims+1, 4*server.MaxKeys)
 	}
 }

@@ -9,12 +9,14 @@
 //	#ids              set       the ids that had a number; it bounds them, over all nodes
 //	#epoch            string    random, made once: another one, or none, is another dataset, or an alarm
 //	#stopped          hash      ids that are not served since the store went back, with the number to reach
+//	#s:ID:KEY         string    the number that an idempotency key of an id has, until it expires
+//	#sessions         hash      how many of those expire when: time in milliseconds → count
 //	#node:NODE:SLOT   string    the last call of a node's slot: its token and its result; gone 10 minutes after
 //
 // # Permissions
 //
-// A user of Redis needs ~prefix* and +mget +mset +get +set +exists +type +pexpire +sadd +scard +sismember +hget +hset +hdel
-// +hexists +time +eval +evalsha +script|load; to look, +info and +config|get besides; to list, +sscan +scan.
+// A user of Redis needs ~prefix* and +mget +mset +get +set +exists +type +pexpire +pexpireat +sadd +scard +sismember +hget
+// +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load; to look, +info and +config|get besides; to list, +sscan +scan.
 package redis
 
 import (
@@ -42,9 +44,10 @@ type Store struct {
 	node    string // random; other handles have others
 	log     *slog.Logger
 
-	life  atomic.Pointer[life] // nil: Redis is not, or no longer, known to be what it was (Rejoin)
-	ids   atomic.Int64
-	facts atomic.Pointer[facts]
+	life     atomic.Pointer[life] // nil: Redis is not, or no longer, known to be what it was (Rejoin)
+	ids      atomic.Int64
+	sessions atomic.Int64
+	facts    atomic.Pointer[facts]
 
 	joining         sync.Mutex // held by Rejoin and Fence; guards what follows
 	last            *life      // the last that was joined
@@ -110,7 +113,7 @@ func (s *Store) stoppedKey() string { return s.prefix + "#stopped" }
 func (s *Store) Info() server.Info {
 	f := s.facts.Load()
 	return server.Info{
-		Name: s.name, Promise: f.promise, IDs: int(s.ids.Load()), Slots: slots, Bounds: s.bounds,
+		Name: s.name, Promise: f.promise, IDs: int(s.ids.Load()), Sessions: int(s.sessions.Load()), Slots: slots, Bounds: s.bounds,
 		Details: f.details, Warnings: f.warnings,
 	}
 }

@@ -157,8 +157,16 @@ func (n *node) asked() error {
 }
 
 func TestStore(t *testing.T) {
-	r := redistest.Start(t, redistest.Options{})
-	storetest.Run(t, func(t *testing.T) storetest.Place {
+	storetest.Run(t, place(redistest.Start(t, redistest.Options{})))
+}
+
+func TestSessions(t *testing.T) {
+	storetest.RunSessions(t, place(redistest.Start(t, redistest.Options{})))
+}
+
+// place makes a Redis that was emptied one for the suite of all stores.
+func place(r *redistest.Server) func(t *testing.T) storetest.Place {
+	return func(t *testing.T) storetest.Place {
 		r.Run("FLUSHALL")
 		spoil := func(_ *testing.T, id string) { r.Run("SET turno:" + id + " abc") }
 		return storetest.Place{Lasts: true, Break: spoil, Open: func(t *testing.T) server.Store {
@@ -173,11 +181,11 @@ func TestStore(t *testing.T) {
 			}
 			return s
 		}}
-	})
+	}
 }
 
 // rightsOfNodes are those of the package's comment.
-const rightsOfNodes = "-@all +mget +mset +get +set +exists +type +pexpire +sadd +scard +sismember +hget +hset +hdel +hexists +time +eval +evalsha +script|load"
+const rightsOfNodes = "-@all +mget +mset +get +set +exists +type +pexpire +pexpireat +sadd +scard +sismember +hget +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load"
 
 func TestWaysIn(t *testing.T) {
 	odd := "p@ss:/?#[]%&= wörd\"'\\" + "\x01"

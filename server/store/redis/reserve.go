@@ -25,11 +25,16 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	if l == nil {
 		return server.ErrChanged
 	}
-	command := s.client.B().Evalsha().Sha1(l.sha).Numkeys(int64(2+len(call.Claims))).
-		Key(s.epochKey(), s.prefix+"#node:"+s.node+":"+strconv.Itoa(call.Slot))
+	keys := append(make([]string, 0, 2+2*len(call.Claims)), s.epochKey(), s.prefix+"#node:"+s.node+":"+strconv.Itoa(call.Slot))
 	for i := range call.Claims {
-		command = command.Key(s.prefix + call.Claims[i].ID)
+		keys = append(keys, s.prefix+call.Claims[i].ID)
 	}
+	for i := range call.Claims {
+		for k := range call.Claims[i].Keys {
+			keys = append(keys, s.sessionKey(call.Claims[i].ID, call.Claims[i].Keys[k].Name))
+		}
+	}
+	command := s.client.B().Evalsha().Sha1(l.sha).Numkeys(int64(len(keys))).Key(keys...)
 	arg := command.Arg(l.epoch, strconv.FormatUint(call.Seq, 10))
 	for i := range call.Claims {
 		arg = arg.Arg(wanted(&call.Claims[i]))
@@ -59,20 +64,27 @@ func (s *Store) left(l *life, err error) error {
 	return err
 }
 
-// wanted is how a claim asks the script: negative when the node has no mark.
+// wanted is how a claim asks the script (reserve.lua).
 func wanted(c *server.Claim) string {
-	n := int64(min(c.N, api.MaxTurno))
+	text := strconv.FormatUint(min(c.N, api.MaxTurno), 10)
 	if c.Mark == 0 {
-		n = -n
+		text = "-" + text
 	}
-	return strconv.FormatInt(n, 10)
+	if len(c.Keys) > 0 {
+		text += "+" + strconv.Itoa(len(c.Keys))
+	}
+	return text
 }
 
-// settle reads the script's result: how many ids there are, if that was looked at, and a line for each claim.
+// settle reads the script's result: how many ids and sessions there are, if that was looked at, and a line for each claim.
 func (s *Store) settle(call *server.Call, answer string) error {
-	ids, lines, _ := strings.Cut(answer, "\n")
+	head, lines, _ := strings.Cut(answer, "\n")
+	ids, sessions, _ := strings.Cut(head, " ")
 	if n, err := strconv.ParseInt(ids, 10, 64); err == nil {
 		s.atLeast(n)
+	}
+	if n, err := strconv.ParseInt(sessions, 10, 64); err == nil {
+		s.sessions.Store(n)
 	}
 	for i := range call.Claims {
 		line, rest, _ := strings.Cut(lines, "\n")
@@ -90,7 +102,7 @@ func (s *Store) atLeast(ids int64) {
 	}
 }
 
-// settleClaim reads a line: the last number before the block, or a letter for why there is none.
+// settleClaim reads a line: the last number before the block and what each key has, or a letter for why there is none.
 func (s *Store) settleClaim(c *server.Claim, line string) error {
 	c.First, c.Granted, c.Err = 0, 0, nil
 	if line == "" {
@@ -101,23 +113,55 @@ func (s *Store) settleClaim(c *server.Claim, line string) error {
 		c.Err = server.ErrTooManyIDs
 	case 'S':
 		c.Err = server.ErrStopped
-	case 'U':
-		c.Err = fmt.Errorf("%w: Redis refused to write this counter", server.ErrUnavailable)
 	case 'B', 'T', 'G':
 		c.Err = s.broken(c.ID, line[0], rest)
 	default:
-		last, err := strconv.ParseUint(line, 10, 64)
-		if err != nil || last > api.MaxTurno {
-			return fmt.Errorf("redis answered %q about %s", line, c.ID)
-		}
-		if last == api.MaxTurno {
-			c.Err = server.ErrExhausted
-			return nil
-		}
-		c.First, c.Granted = last+1, min(c.N, api.MaxTurno-last)
+		return s.settleGrant(c, line)
 	}
 	return nil
 }
+
+// settleGrant reads the line of a claim that is a counter's.
+func (s *Store) settleGrant(c *server.Claim, line string) error {
+	fields := strings.Split(line, " ")
+	last, err := strconv.ParseUint(fields[0], 10, 64)
+	if err != nil || last > api.MaxTurno || len(fields) != 1+len(c.Keys) {
+		return fmt.Errorf("redis answered %q about %s", line, c.ID)
+	}
+	next := last + c.N
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		k.Turno, k.Replayed, k.Err = 0, false, nil
+		switch has := fields[1+i]; has {
+		case "F":
+			k.Err = server.ErrSessionsFull
+		case "B":
+			k.Err = &server.BrokenError{Key: s.sessionKey(c.ID, k.Name), Says: "holds no number"}
+		case "+":
+			if next++; next > api.MaxTurno {
+				k.Err = server.ErrExhausted
+			} else {
+				k.Turno = next
+			}
+		default:
+			k.Replayed = true
+			if k.Turno, err = strconv.ParseUint(has, 10, 64); err != nil {
+				return fmt.Errorf("redis answered %q about %s", line, c.ID)
+			}
+		}
+	}
+	switch want := next - last; {
+	case want == 0:
+	case last == api.MaxTurno:
+		c.Err = server.ErrExhausted
+	default:
+		c.First, c.Granted = last+1, min(want, api.MaxTurno-last)
+	}
+	return nil
+}
+
+// sessionKey is where the number of a key is kept: no id holds a colon.
+func (s *Store) sessionKey(id, key string) string { return s.prefix + "#s:" + id + ":" + key }
 
 // broken says what is wrong with a counter, as the scripts found it.
 func (s *Store) broken(id string, kind byte, what string) *server.BrokenError {

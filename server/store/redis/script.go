@@ -22,8 +22,14 @@ var (
 
 // reserveScript is the reserve script of one life of one node (life.go). Redis keeps it until it ends, so it has no comments.
 func reserveScript(l *life, prefix string, b server.Bounds) string {
-	return fmt.Sprintf("-- tmctl node %s\nlocal prefix, maxIDs, alarm = %s, %d, '%s'\n", l.node, quoteLua(prefix), b.IDs, l.nonce) + bare(reserveText)
+	ttl := b.SessionTTL.Milliseconds()
+	return fmt.Sprintf("-- tmctl node %s\nlocal prefix, alarm, maxIDs, maxSessions, ttl, grain = %s, '%s', %d, %d, %d, %d\n",
+		l.node, quoteLua(prefix), l.nonce, b.IDs, b.Sessions, ttl, max(ttl/sessionGrains, 1)) + bare(reserveText)
 }
+
+// sessionGrains is into how many parts a session's lifetime is divided: those that begin in one of them end together, so that
+// few entries tell how many live.
+const sessionGrains = 16
 
 // bare is a script without its comments and indentation.
 func bare(script string) string {

@@ -45,8 +45,8 @@ func want(t *testing.T, what string, got []string, want ...string) {
 func TestLifetime(t *testing.T) {
 	table, last := New(server.Bounds{Sessions: 2, SessionTTL: time.Second}), uint64(0)
 	want(t, "new", use(t, table, 0, "a", &last, "x"), "1")
-	want(t, "half a lifetime later", use(t, table, 500, "a", &last, "x", "y"), "1 r", "2")
-	want(t, "the last moment", use(t, table, 999, "a", &last, "x", "z"), "1 r", "full")
+	want(t, "half a lifetime later", use(t, table, 500, "a", &last, "x", "y"), "1r", "2")
+	want(t, "the last moment", use(t, table, 999, "a", &last, "x", "z"), "1r", "full")
 	want(t, "after the first's lifetime", use(t, table, 1000, "a", &last, "z", "x"), "3", "full")
 	if got := table.Len(1499); got != 2 {
 		t.Errorf("Len(1499) = %d; want 2", got)
@@ -81,7 +81,7 @@ func TestClockGoesBack(t *testing.T) {
 	table, last := New(server.Bounds{Sessions: 10, SessionTTL: time.Second}), uint64(0)
 	use(t, table, 10_000, "a", &last, "x")
 	use(t, table, 0, "a", &last, "y")
-	want(t, "at the first's last moment", use(t, table, 10_999, "a", &last, "x", "y"), "1 r", "2 r")
+	want(t, "at the first's last moment", use(t, table, 10_999, "a", &last, "x", "y"), "1r", "2r")
 	want(t, "after it", use(t, table, 11_000, "a", &last, "x", "y"), "3", "4")
 }
 
