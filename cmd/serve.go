@@ -42,6 +42,9 @@ unasked, and each repetition takes a number.
 What the store promises is logged at the start, and what is dangerous about it: tmctl doctor tries it before. A password
 is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.
 
+A client that got no answer may ask again with the same Idempotency-Key: all requests of one key and id get one number, from
+any node, for --session-ttl.
+
 A store can go back: restored from a backup, emptied, failed over to a replica that was behind. A node that notices gives
 no number twice. With --on-rollback stop the ids concerned are refused until someone moves their counters forward (tmctl
 counters set); with jump they go on by themselves, and the numbers skipped are declared in /v1/snapshot.
