@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,36 @@ func (p *shareValue) String() string {
 }
 
 func (p *shareValue) Type() string { return "share" }
+
+// prefixesValue is a flag that reads 10.0.0.0/8,192.0.2.7; given again, it adds.
+type prefixesValue []netip.Prefix
+
+var _ pflag.Value = (*prefixesValue)(nil)
+
+func (p *prefixesValue) Set(s string) error {
+	for one := range strings.SplitSeq(s, ",") {
+		one = strings.TrimSpace(one)
+		prefix, err := netip.ParsePrefix(one)
+		if addr, bad := netip.ParseAddr(one); err != nil && bad == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return fmt.Errorf("%q is no network; want for example 10.0.0.0/8 or 192.0.2.7", one)
+		}
+		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+func (p *prefixesValue) String() string {
+	var all []string
+	for _, prefix := range *p {
+		all = append(all, prefix.String())
+	}
+	return strings.Join(all, ",")
+}
+
+func (p *prefixesValue) Type() string { return "CIDRs" }
 
 // choice is a flag that takes one of a few words, and completes them.
 type choice struct {

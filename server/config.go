@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ const (
 	DefaultMaxSessions    = 1_000_000
 	DefaultSessionTTL     = 24 * time.Hour
 	DefaultMaxInFlight    = 10_000
+	DefaultMaxConns       = 10_000 // about 200 MB of memory, over TLS 600 MB (docs/EDGE.md); one has one request under way
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultDrain          = 5 * time.Second
 )
@@ -43,14 +45,17 @@ func DefaultBounds() Bounds {
 
 // Config is how a turn server runs. [DefaultConfig] is complete but for who it is.
 type Config struct {
-	Addr           string        // of the public listener, host:port; port 0 takes a free one
-	Admin          string        // of the admin plane; empty: none
-	MaxInFlight    int           // requests that wait for the store at once; further ones are shed
-	RequestTimeout time.Duration // how long a request may wait for the store
-	Drain          time.Duration // how long a stopping server waits for balancers to notice that it is not ready
-	TLSCert        string        // a file in PEM, with the certificates that lead to its authority; empty: plain HTTP
-	TLSKey         string        // a file in PEM, the certificate's key
-	OnRollback     string        // what to do about a store that went back: one of OnRollbacks
+	Addr           string         // of the public listener, host:port; port 0 takes a free one
+	Admin          string         // of the admin plane; empty: none
+	MaxInFlight    int            // requests that wait for the store at once; further ones are shed
+	MaxConns       int            // connections of the public listener
+	MaxConnsPerIP  int            // of those, from one address; 0: no bound, since load tests and balancers come from one
+	TrustedProxies []netip.Prefix // whom MaxConnsPerIP does not concern: many clients come from them
+	RequestTimeout time.Duration  // how long a request may wait for the store
+	Drain          time.Duration  // how long a stopping server waits for balancers to notice that it is not ready
+	TLSCert        string         // a file in PEM, with the certificates that lead to its authority; empty: plain HTTP
+	TLSKey         string         // a file in PEM, the certificate's key
+	OnRollback     string         // what to do about a store that went back: one of OnRollbacks
 
 	Version string // of tmctl
 	PID     int
@@ -60,7 +65,7 @@ type Config struct {
 // DefaultConfig returns what serve does without flags.
 func DefaultConfig() Config {
 	return Config{
-		Addr: DefaultAddr, Admin: DefaultAdmin, MaxInFlight: DefaultMaxInFlight,
+		Addr: DefaultAddr, Admin: DefaultAdmin, MaxInFlight: DefaultMaxInFlight, MaxConns: DefaultMaxConns,
 		RequestTimeout: DefaultRequestTimeout, Drain: DefaultDrain, OnRollback: OnRollbackStop, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -82,6 +87,10 @@ func (c *Config) Validate() error {
 		return errors.New("tls-cert without --tls-key: give both, or neither")
 	case c.MaxInFlight < 1:
 		return fmt.Errorf("max-inflight %d: want at least 1", c.MaxInFlight)
+	case c.MaxConns < 1:
+		return fmt.Errorf("max-conns %d: want at least 1", c.MaxConns)
+	case c.MaxConnsPerIP < 0:
+		return fmt.Errorf("max-conns-per-ip %d: want 0 (no bound) or more", c.MaxConnsPerIP)
 	case c.RequestTimeout <= 0:
 		return fmt.Errorf("request-timeout %s: want more than 0", c.RequestTimeout)
 	case c.Drain < 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,22 +18,27 @@ const sweepEvery = 250 * time.Millisecond
 // fasthttp's own shutdown may close a connection whose request it has just read, and lose the number given to it; a
 // connection ended by this sweeper, or by stopReading, still answers whatever it has read.
 type conns struct {
-	clock atomic.Int64 // sweeps so far: the time that a connection notes
+	clock     atomic.Int64 // sweeps so far: the time that a connection notes
+	admission admission
 
 	mu      sync.Mutex
 	all     map[*conn]struct{}
-	emptied chan struct{} // gets a value when the last connection closes
-	closed  delivery      // of connections that are closed
+	from    map[netip.Addr]int // how many of an address are open, where that is bound
+	emptied chan struct{}      // gets a value when the last connection closes
+	closed  delivery           // of connections that are closed
 }
 
-func newConns() *conns { return &conns{all: map[*conn]struct{}{}, emptied: make(chan struct{}, 1)} }
+func newConns(a admission) *conns {
+	return &conns{admission: a, all: map[*conn]struct{}{}, from: map[netip.Addr]int{}, emptied: make(chan struct{}, 1)}
+}
 
 // phase is what a connection waits for.
 type phase int64
 
 const (
 	idle    phase = iota // the first byte of a request
-	reading              // the rest of it, and then the answer's making
+	reading              // the rest of it
+	asking               // the store
 	writing              // the client, to take the answer
 	phases
 )
@@ -46,6 +52,7 @@ type conn struct {
 	secure *tls.Conn // over TCPConn; nil: plain HTTP
 
 	of   *conns
+	from netip.Addr   // whom it is counted with
 	mark atomic.Int64 // phase, and since when: clock·phases + phase
 	gave delivery     // what became of the numbers given to it (delivery.go)
 
@@ -53,10 +60,17 @@ type conn struct {
 	next   bool // the next byte read begins a request; the worker's alone
 	number bool // the answer made last hands out a number that counts; the worker's alone
 
-	_ [128 - 8 - 8 - 8 - 8 - 16 - 8]byte
+	_ [128 - 8 - 8 - 8 - 8 - 16 - 8 - 24]byte
 }
 
 func (c *conn) note(p phase) { c.mark.Store(c.of.clock.Load()*int64(phases) + int64(p)) }
+
+// asks notes that the request has been read and waits for the store.
+func (c *conn) asks() {
+	if c != nil {
+		c.note(asking)
+	}
+}
 
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
@@ -96,18 +110,17 @@ func (c *conn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// add takes a connection in. With a config it speaks TLS.
-func (s *conns) add(tcp *net.TCPConn, config *tls.Config) *conn {
-	c := &conn{TCPConn: tcp, of: s, next: true}
+// add takes a connection in, or says why not. With a config it speaks TLS.
+func (s *conns) add(tcp *net.TCPConn, config *tls.Config) (*conn, outcome) {
+	c := &conn{TCPConn: tcp, of: s, next: true, from: s.admission.counted(tcp.RemoteAddr())}
 	c.note(idle)
 	if config != nil {
 		c.secure = tls.Server(tcp, config)
 		c.note(reading)
 	}
 	s.mu.Lock()
-	s.all[c] = struct{}{}
-	s.mu.Unlock()
-	return c
+	defer s.mu.Unlock()
+	return c, s.admit(c)
 }
 
 func (s *conns) remove(c *conn) {
@@ -116,7 +129,7 @@ func (s *conns) remove(c *conn) {
 	if _, open := s.all[c]; !open {
 		return
 	}
-	delete(s.all, c)
+	s.dismiss(c)
 	s.closed.add(&c.gave)
 	if len(s.all) == 0 {
 		select {
@@ -152,6 +165,9 @@ func (s *conns) endOverdue(limits [phases]time.Duration) {
 	now, past := s.clock.Load(), time.Unix(1, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.admission.nearlyFull(len(s.all)) {
+		limits[idle] = min(limits[idle], crowdedIdle)
+	}
 	for c := range s.all {
 		mark := c.mark.Load()
 		p, since := phase(mark%int64(phases)), mark/int64(phases)
@@ -159,9 +175,11 @@ func (s *conns) endOverdue(limits [phases]time.Duration) {
 		if time.Duration(now-since-1)*sweepEvery < limits[p] {
 			continue
 		}
-		if p == writing {
+		switch p {
+		case asking: // has a time-out of its own, and is answered whatever comes
+		case writing:
 			_ = c.SetWriteDeadline(past)
-		} else {
+		default:
 			_ = c.SetReadDeadline(past)
 		}
 	}

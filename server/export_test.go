@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -60,4 +62,21 @@ func (s *Server) inPhase(p phase) (n int) {
 		}
 	}
 	return n
+}
+
+// Bounds of connections.
+const (
+	Lingerers   = lingerers
+	CrowdedIdle = crowdedIdle
+)
+
+// Refused is how many connections were not let in.
+func (s *Server) Refused() uint64 {
+	return s.metrics.problems[crowded].Load() + s.metrics.problems[crowdedAddress].Load()
+}
+
+// CountedBy is what the connections of an address are counted by.
+func CountedBy(remote net.Addr, perAddress int, trusted []netip.Prefix) netip.Addr {
+	a := admission{perAddress: perAddress, trusted: trusted}
+	return a.counted(remote)
 }

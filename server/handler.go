@@ -105,6 +105,7 @@ func keyOf(ctx *fasthttp.RequestCtx) (key string, ok bool) {
 // take takes a number, or the one that key has, for a request that came on c at since.
 func (s *Server) take(since time.Time, c *conn, id []byte, key string) (uint64, outcome, error) {
 	if s.direct == nil {
+		c.asks()
 		return s.parts.having(id).take(since, c, id, key)
 	}
 	turno, again, err := s.takeDirect(id, key)
@@ -151,14 +152,23 @@ type onceASecond struct {
 }
 
 func (o *onceASecond) log(to *slog.Logger, now time.Time, err error) {
-	next, t := o.next.Load(), now.UnixNano()
-	if t < next || !o.next.CompareAndSwap(next, t+int64(time.Second)) {
-		o.skipped.Add(1)
+	more, due := o.due(now)
+	if !due {
 		return
 	}
 	message := "store failed"
 	if errors.Is(err, context.DeadlineExceeded) {
 		message = "store did not answer in time"
 	}
-	to.Warn(message, "err", err, "more", o.skipped.Swap(0))
+	to.Warn(message, "err", err, "more", more)
+}
+
+// due reports whether a complaint is to be made now, and how many were not since the last one.
+func (o *onceASecond) due(now time.Time) (more int64, due bool) {
+	next, t := o.next.Load(), now.UnixNano()
+	if t < next || !o.next.CompareAndSwap(next, t+int64(time.Second)) {
+		o.skipped.Add(1)
+		return 0, false
+	}
+	return o.skipped.Swap(0), true
 }

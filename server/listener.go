@@ -19,6 +19,9 @@ type listener struct {
 	*net.TCPListener
 	conns *conns
 	keys  *keys
+	porch porch
+	count *metrics
+	full  onceASecond
 	log   *slog.Logger
 	stop  chan struct{} // closed when no more connections are wanted
 }
@@ -31,7 +34,13 @@ func (l *listener) Accept() (net.Conn, error) {
 		tcp, err := l.AcceptTCP()
 		switch {
 		case err == nil:
-			return l.conns.add(tcp, l.keys.config.Load()), nil
+			c, o := l.conns.add(tcp, l.keys.config.Load())
+			if o == answered {
+				return c, nil
+			}
+			l.refused(o)
+			l.porch.refuse(c, o)
+			continue
 		case l.stopping():
 			return nil, io.EOF // fasthttp's word for a listener that was closed on purpose
 		case !passing(err):
@@ -42,6 +51,15 @@ func (l *listener) Accept() (net.Conn, error) {
 		case <-l.stop:
 		case <-time.After(acceptPause):
 		}
+	}
+}
+
+// refused counts a connection that is not let in, and has an operator know.
+func (l *listener) refused(o outcome) {
+	l.count.other(o)
+	if more, due := l.full.due(time.Now()); due {
+		a := &l.conns.admission
+		l.log.Warn("connections are refused: as many are open as may be", "max_conns", a.total, "max_conns_per_ip", a.perAddress, "more", more)
 	}
 }
 

@@ -29,10 +29,12 @@ const (
 	exhausted
 	tooManyIDs
 	overloaded
-	unavailable // the store was not reached
-	unknown     // the store may have given a number
-	stopped     // the store went back
-	broken      // what the store holds is no counter
+	crowded        // as many connections as may be
+	crowdedAddress // … from this address
+	unavailable    // the store was not reached
+	unknown        // the store may have given a number
+	stopped        // the store went back
+	broken         // what the store holds is no counter
 	badKey
 	sessionsFull
 	clientGone // nobody waits for the answer
@@ -54,9 +56,12 @@ var problems = [outcomes]problem{
 	notFound: {api.NotFound, http.StatusNotFound, api.ConsumedNo, "Numbers are at " + api.TurnoPath + "{id}."},
 	method: {api.Method, http.StatusMethodNotAllowed, api.ConsumedNo,
 		"POST takes the next number; so does GET, which proxies may repeat."},
-	exhausted:   {api.Exhausted, http.StatusConflict, api.ConsumedNo, "The last number of this id, 2^53-1, was given."},
-	tooManyIDs:  {api.TooManyIDs, http.StatusTooManyRequests, api.ConsumedNo, "This server has as many ids as it may have; those that live go on."},
-	overloaded:  {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many requests are under way; try again in a second."},
+	exhausted:  {api.Exhausted, http.StatusConflict, api.ConsumedNo, "The last number of this id, 2^53-1, was given."},
+	tooManyIDs: {api.TooManyIDs, http.StatusTooManyRequests, api.ConsumedNo, "This server has as many ids as it may have; those that live go on."},
+	overloaded: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many requests are under way; try again in a second."},
+	crowded:    {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many connections are open; try again in a second."},
+	crowdedAddress: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo,
+		"Too many connections are open from your address; keep some and use them again."},
 	unavailable: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "The store can't be reached."},
 	unknown: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedMaybe,
 		"The store did not answer in time, or failed; it may have given a number to this request."},
@@ -123,11 +128,11 @@ func (p problem) wire() api.Problem {
 	return api.Problem{Type: "about:blank", Title: http.StatusText(p.status), Status: p.status, Code: p.code, Detail: p.detail}
 }
 
-// rawProblem is an answer in whole, for a connection that HTTP is not spoken on any more.
-func rawProblem(p problem) []byte {
+// rawProblem is an answer in whole, for a connection that is not fasthttp's; header is a line more, or nothing.
+func rawProblem(p problem, header string) []byte {
 	body := problemBody(p, p.detail)
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n%s: %s\r\nConnection: close\r\n\r\n%s",
-		p.status, http.StatusText(p.status), problemType, len(body), api.ConsumedHeader, p.consumed, body)
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n%s: %s\r\nConnection: close\r\n%s\r\n%s",
+		p.status, http.StatusText(p.status), problemType, len(body), api.ConsumedHeader, p.consumed, header, body)
 }
 
 const problemType = "application/problem+json"

@@ -84,7 +84,7 @@ func innermost(err error) error {
 // Run next.
 func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	s := &Server{
-		config: config, log: config.Log, store: store, conns: newConns(), started: time.Now(),
+		config: config, log: config.Log, store: store, conns: newConns(config.admission()), started: time.Now(),
 		maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
 	}
 	s.direct, _ = store.(Direct)
@@ -94,7 +94,7 @@ func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	if err != nil {
 		return nil, &ListenError{Addr: config.Addr, Err: err}
 	}
-	s.public = &listener{TCPListener: public.(*net.TCPListener), conns: s.conns, keys: &s.keys, log: s.log, stop: make(chan struct{})}
+	s.public = &listener{TCPListener: public.(*net.TCPListener), conns: s.conns, keys: &s.keys, count: &s.metrics, log: s.log, stop: make(chan struct{})}
 	if err := s.LoadCertificate(); err != nil {
 		_ = public.Close() // it has taken nothing yet
 		return nil, err
@@ -156,9 +156,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(failed, err, plane.stop(background, s.pauses.lastAnswers))
 }
 
-// limits is how long a connection may wait in each phase. While the store is asked, it is reading.
+// limits is how long a connection may wait in each phase, but for the store.
 func (s *Server) limits() [phases]time.Duration {
-	return [phases]time.Duration{idle: idleTimeout, reading: readTimeout + s.config.RequestTimeout, writing: writeTimeout}
+	return [phases]time.Duration{idle: idleTimeout, reading: readTimeout, writing: writeTimeout}
 }
 
 // chunked is what fasthttp gives for a body's length that is not known beforehand.

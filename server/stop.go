@@ -37,6 +37,7 @@ func (s *Server) stop(served chan error) error {
 		err = served
 	}
 	err = errors.Join(err, s.public.Close())
+	s.public.porch.waiting.Wait()
 	for !s.conns.waitEmpty(s.pauses.silent) { // ends: the sweeper ends whoever dawdles
 		s.conns.stopReading()
 	}

@@ -88,7 +88,7 @@ func (s *Server) LoadCertificate() error {
 
 // plainOnTLS is what a client gets that speaks HTTP where TLS is spoken; it can read nothing else.
 var plainOnTLS = rawProblem(problem{code: problems[badRequest].code, status: problems[badRequest].status,
-	consumed: problems[badRequest].consumed, detail: "This port speaks TLS: use https."})
+	consumed: problems[badRequest].consumed, detail: "This port speaks TLS: use https."}, "")
 
 // shake agrees with the client on a secret. It counts as reading a request, so that a client which never ends it does not
 // hold the connection; and one that is at it while the server stops is waited for. After an error there is nobody to answer.
