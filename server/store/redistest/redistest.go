@@ -28,6 +28,7 @@ type Options struct {
 
 	sentinel    bool   // it is one
 	keepsConfig bool   // what it is told to be is written down, for its next life
+	cluster     bool   // it is a node of one
 	certs       *Certs // with TLS: another server's
 }
 
@@ -40,7 +41,8 @@ type Server struct {
 	t       testing.TB
 	dir     string
 	options Options
-	told    bool // its configuration is in a file (keepsConfig)
+	told    bool   // its configuration is in a file (keepsConfig)
+	bus     string // the port on which nodes of a cluster talk
 
 	mu  sync.Mutex
 	run *process
@@ -78,7 +80,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	s.Host = "127.0.0.1"
 	for range 20 { // another process may take the port between our look and Redis' bind
-		s.Port, s.told = freePort(t), false
+		s.Port, s.bus, s.told = freePort(t), freePort(t), false
 		p := s.mustLaunch()
 		if err := s.ready(p); err == nil {
 			return s
@@ -144,6 +146,9 @@ func (s *Server) config() string {
 	}
 	if s.options.Fsync != "" {
 		lines = append(lines, "appendonly yes", "appendfsync "+s.options.Fsync)
+	}
+	if s.options.cluster {
+		lines = append(lines, s.clusterConfig()...)
 	}
 	return strings.Join(append(lines, s.options.Config...), "\n") + "\n"
 }
