@@ -27,7 +27,7 @@ func TestAloneAtOnce(t *testing.T) {
 			r := n.ask("a")
 			v := d.next(t)
 			expect(t, "the call", v.asks(), "a:1")
-			if !strings.Contains(v.by, ".(*Node).Take\n") {
+			if !strings.Contains(v.by, ".(*Node).TakeOnce\n") {
 				t.Errorf("the call was made by\n%s\nwant the request's own goroutine", v.by)
 			}
 			v.grant(t)

@@ -16,7 +16,7 @@ func (b *batcher) perform(s *slot) {
 	defer cancel()
 	switch err := b.reserve(ctx, s); {
 	case err == nil: // settled
-	case errors.Is(err, ErrChanged):
+	case errors.Is(err, ErrChanged) && b.fenced != nil:
 		b.requeue(s)
 	default:
 		b.settle(s, err, moment{})

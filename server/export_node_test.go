@@ -131,6 +131,7 @@ const (
 	Patience   = patience
 	SweepEach  = sweepEach
 	CheckEvery = checkEvery
+	FenceEvery = fenceEvery
 )
 
 // Delivery counts the numbers of a connection.

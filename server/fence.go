@@ -30,6 +30,9 @@ const maxDeclared = 32_768
 // is for nodes without requests, whose marks the others need.
 const checkEvery = 250 * time.Millisecond
 
+// fenceEvery is how often a fence that failed is tried again.
+const fenceEvery = time.Second
+
 // moment tells a store from what it was before it changed.
 type moment struct {
 	generation uint64 // how often it was rejoined
@@ -63,11 +66,11 @@ func (b *batcher) watch(ctx context.Context) {
 }
 
 // rejoin makes this node known to what its store is now, unless that was done since generation, or is under way. It does
-// not wait; until it is done no call is begun.
+// not wait; until it is done no call is begun. A store that can't be rejoined is left alone.
 func (b *batcher) rejoin(generation uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.generation != generation || b.joining {
+	if b.fenced == nil || b.generation != generation || b.joining {
 		return
 	}
 	b.joining = true
@@ -143,6 +146,28 @@ func (b *batcher) wentBack(seen []Mark) {
 		b.mu.Unlock()
 		return
 	}
+	if err := b.fence(seen); err != nil {
+		b.log.Error("fence the store: it is tried again, and the ids stay stopped on this node until then", "err", err, "ids", len(seen))
+		b.workers.Go(func() { b.fenceUntilDone(seen) })
+	}
+}
+
+// fenceUntilDone tries until the store is fenced.
+func (b *batcher) fenceUntilDone(seen []Mark) {
+	for {
+		select {
+		case <-time.After(fenceEvery):
+		case <-b.ctx.Done():
+			return
+		}
+		if b.fence(seen) == nil {
+			return
+		}
+	}
+}
+
+// fence stops or moves the counters of ids that went back, which may go on then.
+func (b *batcher) fence(seen []Mark) error {
 	within, cancel := context.WithTimeout(b.ctx, b.timeout)
 	defer cancel()
 	marks := slices.DeleteFunc(b.marks(), func(m Mark) bool {
@@ -151,8 +176,7 @@ func (b *batcher) wentBack(seen []Mark) {
 	back, err := b.fenced.Fence(within, marks, b.jump)
 	b.record(back)
 	if err != nil {
-		b.log.Error("fence the store; the ids stay stopped on this node", "err", err, "ids", len(marks))
-		return
+		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -161,6 +185,7 @@ func (b *batcher) wentBack(seen []Mark) {
 			k.stopped = false
 		}
 	}
+	return nil
 }
 
 // record keeps what fencing found, before any number beyond it is handed out by this node.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/api"
@@ -81,7 +83,7 @@ func TestJumpAtTheEdge(t *testing.T) {
 	})
 }
 
-// An id that can't be fenced stays stopped here: it may be given twice elsewhere, but not by this node.
+// An id that can't be fenced stays stopped here until it can: it may be given twice elsewhere, but not by this node.
 func TestFenceFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n, f, h := lived(t, server.OnRollbackJump)
@@ -89,6 +91,16 @@ func TestFenceFails(t *testing.T) {
 		f.set("a", 4)
 		expect(t, "after it went back", n.asks("a", "a", "b"), "unknown stopped 3")
 		expect(t, "the store", f.copy().last["a"], "5")
+		time.Sleep(3 * server.FenceEvery)
+		expect(t, "while it still fails", n.asks("a", "b"), "stopped 4")
+		h.mu.Lock()
+		h.failing = nil
+		h.mu.Unlock()
+		time.Sleep(server.FenceEvery)
+		synctest.Wait()
+		expect(t, "once it is fenced", n.asks("a", "b"), "1000011 5")
+		time.Sleep(3 * server.FenceEvery)
+		expect(t, "Fence was called", len(h.fenced), "5")
 	})
 }
 
@@ -247,4 +259,17 @@ func TestStopIsTold(t *testing.T) {
 	if !strings.Contains(a.body, "went back") {
 		t.Errorf("the answer = %s; want it to say that the store went back", a.body)
 	}
+}
+
+// A store that can't go back, and says that it has, took nothing.
+func TestChangedWithoutAFence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n, d := desked(t, 1)
+		r := n.ask("a")
+		d.next(t).end(server.ErrChanged)
+		expect(t, "the request", r, "unavailable")
+		r = n.ask("a")
+		d.next(t).grant(t)
+		expect(t, "the next", r, "1")
+	})
 }
