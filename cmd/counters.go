@@ -22,7 +22,8 @@ type counterTable interface {
 	// at the end.
 	List(ctx context.Context, each func(id string, last uint64) error) error
 	// Set makes last the last number given of id, in one step, and returns what it was. Where that would go back it errs
-	// with server.ErrBackwards, and where the counter is broken with a server.BrokenError, unless back is set.
+	// with server.ErrBackwards, where the id is stopped and stays so with a server.BelowMarkError, and where the counter is
+	// broken with a server.BrokenError, unless back is set.
 	Set(ctx context.Context, id string, last uint64, back bool) (was uint64, err error)
 }
 

@@ -27,7 +27,7 @@ func newCountersSet(env *Env, all *countersOptions) *cobra.Command {
 		Short: "Move a counter, so that N+1 is the next number given",
 		Long: `set moves a counter forward in one step: N counts as given, N+1 is next. Nodes may be serving meanwhile. That is also how
 an id goes on which was stopped because its store had gone back (serve --on-rollback stop): N must be the mark that the
-node's log says, or more.
+node's log says, or more; less is refused, with the mark.
 
 Back is refused: numbers that people hold would be given again. --force does it all the same, and says which ones. A node
 that runs takes it for a store that went back: stop the nodes first.`,
@@ -88,9 +88,13 @@ func (o *countersSet) run(ctx context.Context, env *Env) error {
 // explain says why a counter that was at was could not be moved, and what to do.
 func (o *countersSet) explain(was uint64, err error) error {
 	var broken *server.BrokenError
+	var below *server.BelowMarkError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &below):
+		return withHint(fmt.Errorf("%s is stopped at %d, and %w: at %d it would stay stopped", o.id, was, below, o.last),
+			fmt.Sprintf("tmctl counters set %s %d, or beyond what dead nodes may have given", o.id, below.Mark))
 	case errors.Is(err, server.ErrBackwards):
 		return withHint(fmt.Errorf("%s is at %d: %d would be back", o.id, was, o.last),
 			fmt.Sprintf("--force does it, and gives %s again", numbers(o.last+1, was, o.id)))

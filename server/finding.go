@@ -1,6 +1,9 @@
 package server
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Finding is one thing that an examination of a store looked at (tmctl doctor).
 type Finding struct {
@@ -22,3 +25,11 @@ const (
 
 // ErrBackwards is returned by a store's Set when the counter would go back: its numbers would be given again.
 var ErrBackwards = errors.New("the counter would go back")
+
+// BelowMarkError is returned by a store's Set when the id was stopped because the store had gone back, and the counter would
+// stay below what was given of it: nodes would go on refusing it.
+type BelowMarkError struct {
+	Mark uint64 // the largest number that a node had received
+}
+
+func (e *BelowMarkError) Error() string { return fmt.Sprintf("numbers up to %d were given", e.Mark) }

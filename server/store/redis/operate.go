@@ -117,8 +117,9 @@ func globOf(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
 }
 
-// Set makes last the last number given of id, in one step, and returns what it was. If that goes back, or what the key
-// holds is no counter, nothing is done unless back is set. An id that was stopped and has reached its mark is served again.
+// Set makes last the last number given of id, in one step, and returns what it was. If that goes back, or stays below the mark
+// of an id that was stopped, or what the key holds is no counter, nothing is done unless back is set. An id that was stopped
+// is served again.
 func (s *Store) Set(ctx context.Context, id string, last uint64, back bool) (was uint64, err error) {
 	if !api.ValidID(id) || last > api.MaxTurno {
 		return 0, fmt.Errorf("counter %q can't be %d", id, last)
@@ -144,6 +145,9 @@ func (s *Store) Set(ctx context.Context, id string, last uint64, back bool) (was
 		return was, nil
 	case why == "back":
 		return was, server.ErrBackwards
+	case why[0] == 'S':
+		mark, _ := strconv.ParseUint(why[1:], 10, 64)
+		return was, &server.BelowMarkError{Mark: mark}
 	default:
 		return 0, s.broken(id, why[0], why[1:])
 	}

@@ -120,6 +120,31 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// An id that was stopped is set going at its mark or above, and below it only by force.
+func TestSetStopped(t *testing.T) {
+	r := redistest.Start(t, redistest.Options{})
+	for _, tt := range []struct {
+		last uint64
+		back bool
+		mark uint64 // of the refusal; 0: it is set going
+	}{{39, false, 40}, {40, false, 0}, {41, false, 0}, {20, true, 0}} {
+		r.Run("FLUSHALL")
+		n := open(t, r.URL())
+		n.want("a", 10, 1)
+		if _, err := n.Fence(t.Context(), []server.Mark{{ID: "a", Last: 40}}, 0); err != nil {
+			t.Fatal(err)
+		}
+		var below *server.BelowMarkError
+		was, err := visit(t, r.URL()).Set(t.Context(), "a", tt.last, tt.back)
+		if refused := errors.As(err, &below); refused != (tt.mark > 0) || refused && (below.Mark != tt.mark || was != 10) {
+			t.Errorf("Set(a, %d, %t) = %d, %v; want a refusal at %d (0: none)", tt.last, tt.back, was, err, tt.mark)
+		}
+		if got, want := r.Do("HEXISTS", "turno:#stopped", "a"), map[bool]string{true: "1", false: "0"}[tt.mark > 0]; got != want {
+			t.Errorf("after Set(a, %d, %t) the id is stopped: %s; want %s", tt.last, tt.back, got, want)
+		}
+	}
+}
+
 // A visitor leaves nothing, and takes no number.
 func TestVisit(t *testing.T) {
 	r := redistest.Start(t, redistest.Options{})

@@ -13,8 +13,9 @@ elseif kind ~= 'none' and not back then
   return { '0', 'T' .. kind }
 end
 if not back and tonumber(last) < tonumber(was) then return { was, 'back' } end
+local stop = redis.call('HGET', KEYS[2], ARGV[1])
+if stop and not back and tonumber(last) < (tonumber(stop) or 0) then return { was, 'S' .. stop } end
 redis.call('SET', key, last)
 redis.call('SADD', KEYS[3], ARGV[1])
-local stop = redis.call('HGET', KEYS[2], ARGV[1])
-if stop and tonumber(last) >= (tonumber(stop) or 0) then redis.call('HDEL', KEYS[2], ARGV[1]) end
+if stop then redis.call('HDEL', KEYS[2], ARGV[1]) end
 return { was, '' }
