@@ -162,11 +162,19 @@ func proveOps(ops *history.Reader, cfg linear.Config, declared []history.Range) 
 // remarkOtherCounts says when run.json does not say what the history says: one of them was changed, or tmctl was.
 func remarkOtherCounts(now, then *history.Proof) {
 	same := now.Ops == then.Ops && now.Unknown == then.Unknown && now.Duplicates == then.Duplicates && now.WentBack == then.WentBack &&
-		now.Gaps == then.Gaps && now.Declared == then.Declared && now.BadAnswers == then.BadAnswers
+		now.Gaps == then.Gaps && now.Declared == then.Declared && now.BadAnswers == then.BadAnswers &&
+		sessionsOf(now) == sessionsOf(then)
 	if !same {
 		now.Remarks = append(now.Remarks, fmt.Sprintf("%s recorded other counts (%d completed, %d violations): this proof is of the history",
 			history.RunFile, then.Ops, then.Violations()))
 	}
+}
+
+func sessionsOf(p *history.Proof) (s history.Sessions) {
+	if p.Sessions != nil {
+		s = *p.Sessions
+	}
+	return s
 }
 
 // judge turns the proof into a verdict. A wrong number convicts even where the history can't be read to its end.

@@ -21,6 +21,7 @@ type loadOptions struct {
 	start    rateValue
 	maxRate  rateValue
 	accuracy shareValue
+	keyRatio shareValue
 	freshIDs int
 	shared   bool
 	cacert   string
@@ -48,7 +49,8 @@ check, report and export. Exit code: 0 pass, 3 objective missed, 4 a number was 
   tmctl load --target http://localhost:7017/turno/{id} --ids 8 --slo "p99<20ms,errors<0.1%"
   tmctl load --target http://localhost:7017/turno/grupo3 --rate 20k --duration 30s
   tmctl load --target http://10.0.0.1/next/{id} --connect-to 10.0.0.2:80,10.0.0.3:80 --field number --id-field queue
-  tmctl load --target http://turnos:7017 --admin http://10.0.0.2:7018,http://10.0.0.3:7018`,
+  tmctl load --target http://turnos:7017 --admin http://10.0.0.2:7018,http://10.0.0.3:7018
+  tmctl load --target http://turnos:7017 --connect-to 10.0.0.2:7017,10.0.0.3:7017 --idempotency-key-ratio 0.1`,
 		Args: func(c *cobra.Command, args []string) error { return o.positional(c, args) },
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c, env) },
 	}
@@ -80,6 +82,8 @@ func (o *loadOptions) addTargetFlags(c *cobra.Command) {
 	f.IntVar(&o.freshIDs, "ids", 1, "how many fresh ids to make for the run; each must start at 1")
 	f.BoolVar(&o.shared, "shared", false, "others use the ids too: gaps can't be judged")
 	choiceFlag(c, &p.Method, "method", loadgen.Methods, "HTTP method")
+	f.Var(&o.keyRatio, "idempotency-key-ratio", "share of the requests that carry a fresh Idempotency-Key and are sent again with it, to the next node, some at once: "+
+		"each key must have one number. Retries come on top of the rate")
 	f.StringArrayVar(&p.Headers, "header", nil, `header to send, "Name: value" (repeatable)`)
 	f.StringVar(&p.Field, "field", p.Field, "JSON field of the number; a dot enters an object (data.turno)")
 	f.StringVar(&p.IDField, "id-field", p.IDField, "JSON field of the id; empty: not checked")
@@ -145,7 +149,7 @@ func (o *loadOptions) complete(f *pflag.FlagSet, seed uint64) error {
 		return err
 	}
 	p.Start, p.MaxRate, p.Precision = float64(o.start), float64(o.maxRate), float64(o.accuracy)
-	p.Exclusive, p.Seed = !o.shared, seed
+	p.Exclusive, p.Seed, p.KeyRatio = !o.shared, seed, float64(o.keyRatio)
 	if f.Changed("id") && f.Changed("ids") {
 		return usageError("--id names used ids, --ids makes fresh ones; give one of them", "both --id and --ids are given")
 	}
@@ -223,6 +227,8 @@ func prepareHint(err error) string {
 	switch s := err.Error(); {
 	case strings.HasPrefix(s, "slo"):
 		return `for example --slo "p99<50ms,errors<0.1%"`
+	case strings.HasPrefix(s, "idempotency-key-ratio"):
+		return "for example --idempotency-key-ratio 0.1, or 10%"
 	case strings.HasPrefix(s, "target"):
 		return "for example --target http://localhost:7017/turno/{id}"
 	default:

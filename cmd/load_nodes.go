@@ -37,13 +37,13 @@ func (l *load) learned(r history.Range) {
 // part asks the nodes a last time, now that nothing is in flight: what they declared, and what their books say. A node that
 // does not answer any more is worth a remark only. It is asked also when ^C ended the run.
 func (l *load) part(ctx context.Context) (books loadgen.Books) {
-	ops := l.checker.Close().Ops
+	proof := l.checker.Close()
 	if len(l.before) == 0 {
 		return books
 	}
 	ask := func(ctx context.Context) []loadgen.Look { return loadgen.AskNodes(ctx, l.plan) }
 	l.declared.settle(context.WithoutCancel(ctx), ask, func(after []loadgen.Look) bool {
-		books = loadgen.CompareBooks(l.before, after, ops, l.plan.Exclusive)
+		books = loadgen.CompareBooks(l.before, after, &proof)
 		return !books.Wrong
 	})
 	return books

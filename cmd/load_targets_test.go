@@ -131,6 +131,9 @@ func judged(t *testing.T, want targettest.Want, r *history.Result, code int) {
 	if last := r.Steps[len(r.Steps)-1]; want.Limit != "" && last.Limit != want.Limit {
 		t.Errorf("the last step failed by %q (%s); want %q", last.Limit, last.Why, want.Limit)
 	}
+	if said := strings.Join(r.Remarks, "\n"); !strings.Contains(said, want.Remark) || want.Remark == "" && strings.Contains(said, "books") {
+		t.Errorf("remarks %q; want %q in them", r.Remarks, want.Remark)
+	}
 	reasons(t, want.Reason, r)
 }
 
@@ -164,6 +167,14 @@ func TestTargetsDocIsCurrent(t *testing.T) {
 Each of these runs as a real server in the tests (loadgen/targettest), and TestLoadJudgesTargets holds load to this table.
 Written by ` + "`go test ./cmd -run TargetsDoc -update`" + `.
 
+If yours shall pass ` + "`load --idempotency-key-ratio`" + `, then for each id and ` + "`Idempotency-Key`" + ` (here 32 hex digits, on GET or POST):
+
+- the first request with it takes the next number, and every later one is answered with that number, from whichever node and also when two of
+  them are under way together: claiming the key and taking the number are one step;
+- the answers after the first say ` + "`Idempotent-Replayed: true`" + `, and the first does not;
+- the number stays the key's when its answer is lost. Who can't take the key says so with an error and ` + "`X-Turno-Consumed: no`" + `;
+- the same key of another id is another key.
+
 | server | what it does | what load says |
 |---|---|---|
 `)
@@ -171,6 +182,9 @@ Written by ` + "`go test ./cmd -run TargetsDoc -update`" + `.
 		says := strings.ReplaceAll(x.Want.String(), "_", " ")
 		if x.Want.Reason != history.NoReason {
 			says += " (" + x.Want.Reason.String() + ")"
+		}
+		if x.Want.Remark != "" {
+			says += ", with a remark"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", x.Name, strings.ReplaceAll(x.Doc, "|", "\\|"), says)
 	}

@@ -25,10 +25,36 @@ func proofText(w io.Writer, p *history.Proof) {
 		counts = append(counts, declaredPart(p))
 	}
 	fmt.Fprintf(w, "proof      %s · %s\n", proofWord(p), strings.Join(counts, " · "))
+	if s := p.Sessions; s != nil {
+		fmt.Fprintf(w, "sessions   %s · %s sent again, %s in all · %s · %s\n", plural(s.Keys, "key"), report.Count(s.Retried),
+			plural(s.Retries, "time"), plural(s.Replays, "replay"), sessionsWord(s))
+	}
 	findingsText(w, p)
 	for _, remark := range p.Remarks {
 		fmt.Fprintf(w, "remark     %s\n", remark)
 	}
+}
+
+// sessionsWord says what became of the keys.
+func sessionsWord(s *history.Sessions) string {
+	if broken := keyParts(s); len(broken) > 0 {
+		return strings.Join(broken, ", ")
+	}
+	if s.Recovered > 0 {
+		return "one number each, " + report.Count(s.Recovered) + " of them by a retry alone"
+	}
+	return "one number each"
+}
+
+// keyParts counts what broke, kind by kind; nothing where no request had a key.
+func keyParts(s *history.Sessions) (parts []string) {
+	if s != nil && s.TwoNumbers > 0 {
+		parts = append(parts, plural(s.TwoNumbers, "key that took two numbers"))
+	}
+	if s != nil && s.WrongMarks > 0 {
+		parts = append(parts, plural(s.WrongMarks, "key that came back wrongly marked"))
+	}
+	return parts
 }
 
 // declaredPart counts the missing numbers that a declaration explains.
@@ -76,7 +102,7 @@ func brokenParts(p *history.Proof) (parts []string) {
 			parts = append(parts, plural(c.n, c.what))
 		}
 	}
-	return parts
+	return append(parts, keyParts(p.Sessions)...)
 }
 
 // checkText writes what check found in one run, for people: the verdict first.

@@ -11,11 +11,19 @@ import (
 
 // sentence is the first line that a person reads of a run: verdict, answer, proof, generator, where it is.
 func sentence(r *history.Run, slo loadgen.SLO, bracket [2]float64) string {
-	parts := []string{string(r.Verdict), answerPart(r, slo, bracket), proofPart(&r.Proof), generatorPart(&r.Generator)}
+	parts := []string{verdictPart(r), answerPart(r, slo, bracket), proofPart(&r.Proof), generatorPart(&r.Generator)}
 	if r.RunDir != "" {
 		parts = append(parts, r.RunDir)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// verdictPart is the verdict; where nothing but the promise about Idempotency-Keys broke, it says so.
+func verdictPart(r *history.Run) string {
+	if s := r.Proof.Sessions; s != nil && r.Proof.Violations() > 0 && r.Proof.Violations() == s.TwoNumbers+s.WrongMarks {
+		return string(r.Verdict) + ": sessions"
+	}
+	return string(r.Verdict)
 }
 
 func answerPart(r *history.Run, slo loadgen.SLO, bracket [2]float64) string {
@@ -110,6 +118,9 @@ func proofPart(p *history.Proof) string {
 		part += ": unique, in order (gaps can't be judged on shared ids)"
 	default:
 		part += ": unique, consecutive, linearizable"
+	}
+	if s := p.Sessions; s != nil {
+		part += fmt.Sprintf(", one for each of %s (%s)", plural(s.Keys, "key"), plural(s.Replays, "replay"))
 	}
 	if p.Burned > 0 {
 		part += fmt.Sprintf(", %s burned", report.Count(p.Burned))

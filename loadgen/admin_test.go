@@ -104,6 +104,8 @@ func TestAskNodesGivesUp(t *testing.T) {
 	t.Error("the node that answers was never heard")
 }
 
+func completed(n uint64) *history.Proof { return &history.Proof{Ops: n, Exclusive: true} }
+
 func TestCompareBooks(t *testing.T) {
 	at := time.Unix(1000, 0)
 	look := func(after time.Duration, l api.Ledger) Look {
@@ -122,6 +124,7 @@ func TestCompareBooks(t *testing.T) {
 		after     Look
 		completed uint64
 		shared    bool
+		sessions  *history.Sessions
 		want      string // the remark; "" = none
 		ledger    bool
 		wrong     bool
@@ -138,24 +141,36 @@ func TestCompareBooks(t *testing.T) {
 		{name: "a younger process of the same number", after: with(func(l *Look) { l.Uptime = int64(30 * time.Second) }), completed: 5000, want: "was restarted"},
 		{name: "one that was young already", after: with(func(l *Look) { l.Uptime = int64(time.Hour + 50*time.Second) }), completed: 5000, want: "was restarted"},
 		{name: "a clock that is a little slow", after: with(func(l *Look) { l.Uptime -= int64(time.Second) }), completed: 1000, ledger: true},
+		{name: "ten came by replays alone", after: right, completed: 1010, sessions: &history.Sessions{Recovered: 10, Replays: 30}, ledger: true},
+		{name: "eleven more than delivered, ten of them by replays alone", after: right, completed: 1011, sessions: &history.Sessions{Recovered: 10}, ledger: true, wrong: true,
+			want: "they delivered 1000 numbers during the run, but 1001 requests completed"},
+		{name: "replays are counted", after: with(func(l *Look) { l.Requests = map[string]uint64{"ok": 1000, "replayed": 50} }), completed: 1000,
+			sessions: &history.Sessions{Replays: 50}, ledger: true},
+		{name: "more replays than are counted", after: with(func(l *Look) { l.Requests = map[string]uint64{"ok": 1000, "replayed": 50} }), completed: 1000,
+			sessions: &history.Sessions{Replays: 51}, ledger: true, wrong: true, want: "they count 50 replays during the run, but 51 answers were marked as such"},
+		{name: "replays are delivered and issued", after: with(func(l *Look) {
+			l.Ledger.Delivered, l.Ledger.Issued = l.Ledger.Delivered+50, l.Ledger.Issued+50
+			l.Requests = map[string]uint64{"ok": 1000, "replayed": 50}
+		}), completed: 1000, sessions: &history.Sessions{Replays: 50}, ledger: true, wrong: true,
+			want: "do not add up: 1050 numbers were delivered during the run, but only 1000 requests were answered with a new one; are replays among them?"},
 		{name: "books that went back", after: with(func(l *Look) { l.Ledger = api.Ledger{Issued: 5, Delivered: 5} }), completed: 5000, want: "went back"},
 	}
 	for _, tt := range tests {
-		b := CompareBooks([]Look{before}, []Look{tt.after}, tt.completed, !tt.shared)
+		b := CompareBooks([]Look{before}, []Look{tt.after}, &history.Proof{Ops: tt.completed, Exclusive: !tt.shared, Sessions: tt.sessions})
 		said := strings.Join(b.Remarks, "\n")
 		if tt.want == "" && said != "" || !strings.Contains(said, tt.want) || len(b.Remarks) > 1 || b.Wrong != tt.wrong || (b.Nodes[0] != nil) != tt.ledger {
 			t.Errorf("CompareBooks(%s) = %+v; want %q, a ledger: %v, wrong: %v", tt.name, b, tt.want, tt.ledger, tt.wrong)
 		}
 	}
-	b := CompareBooks([]Look{before}, []Look{right}, 1000, true)
+	b := CompareBooks([]Look{before}, []Look{right}, completed(1000))
 	if want := (history.Ledger{Issued: 1010, Delivered: 1000, Burned: 4, Unknown: 7}); *b.Nodes[0] != want {
 		t.Errorf("gained %+v; want %+v", *b.Nodes[0], want)
 	}
-	if b := CompareBooks(nil, nil, 1000, true); b.Wrong || len(b.Remarks) > 0 {
+	if b := CompareBooks(nil, nil, completed(1000)); b.Wrong || len(b.Remarks) > 0 {
 		t.Errorf("CompareBooks(no nodes) = %+v; want nothing", b)
 	}
 	// Two nodes deliver together what the client completed.
-	if b := CompareBooks([]Look{before, before}, []Look{right, right}, 2000, true); len(b.Remarks) > 0 || len(b.Nodes) != 2 {
+	if b := CompareBooks([]Look{before, before}, []Look{right, right}, completed(2000)); len(b.Remarks) > 0 || len(b.Nodes) != 2 {
 		t.Errorf("CompareBooks(two nodes) = %+v; want no remark", b)
 	}
 }

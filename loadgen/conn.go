@@ -52,6 +52,7 @@ type conn struct {
 	br   *bufio.Reader
 	resp fasthttp.Response
 	used time.Duration // when it last carried an answer
+	out  []byte        // a request with a key
 
 	mu      sync.Mutex // guards what the sweep reads
 	flight  bool
@@ -60,8 +61,15 @@ type conn struct {
 	ops     []history.Op
 	lags    []time.Duration
 	answers []history.Answer
-	busy    bool // between two hits of the vegeta engine, the second of them due
-	full    bool // the sweep does not come any more; the connection's own
+	keyed   []lagged // first requests with a key: their sessions hand them on
+	busy    bool     // between two hits of the vegeta engine, the second of them due
+	full    bool     // the sweep does not come any more; the connection's own
+}
+
+// lagged is an op that was due, and how late our own timer and CPU were.
+type lagged struct {
+	op  history.Op
+	lag time.Duration
 }
 
 // hit is one due request.
@@ -71,22 +79,41 @@ type hit struct {
 	lag   time.Duration // how late our own timer and CPU were
 }
 
-// do sends one request, records what became of it and returns it.
+// do sends one request that is due, records what became of it and returns it.
 func (c *conn) do(ctx context.Context, h hit) (op history.Op) {
-	q := c.run.queues[h.queue]
+	k := c.run.sessions.begin(h.queue, c.node)
 	op = history.Op{ID: uint32(h.queue), Node: c.node, Wait: h.wait}
 	op.Call = c.begin()
 	c.run.enter()
 	defer c.run.inFlight.Add(-1)
-	var body []byte
+	if k != nil {
+		op.Attempt = 1
+		k.hold(op.Call)
+	}
+	body := c.try(ctx, &op, k)
+	c.end(&op, h.lag, body)
+	if k != nil {
+		k.ended(ctx, op, body)
+	}
+	return op
+}
+
+// try sends op's request, with a key unless k is nil. It returns the body of a bad answer.
+func (c *conn) try(ctx context.Context, op *history.Op, k *retrier) []byte {
 	if err := c.connect(ctx, op.Call); err != nil {
 		op.Outcome, op.Reason = history.Failed, history.NotSent
-	} else {
-		op.Seen = q.done.Load()
-		body = c.exchange(q, &op)
+		return nil
 	}
-	c.end(op, h.lag, body)
-	return op
+	q := c.run.queues[op.ID]
+	op.Seen = q.done.Load()
+	if k == nil {
+		return c.exchange(q, q.request, op)
+	}
+	c.out = k.appendRequest(c.out[:0], q.request)
+	if op.Attempt == 1 {
+		k.begun(ctx)
+	}
+	return c.exchange(q, c.out, op)
 }
 
 func (c *conn) begin() time.Duration {
@@ -97,8 +124,8 @@ func (c *conn) begin() time.Duration {
 	return c.call
 }
 
-// end stamps the op's return and hands it to the sweep.
-func (c *conn) end(op history.Op, lag time.Duration, body []byte) {
+// end stamps the op's return and hands it to the sweep; one with a key only to be counted as due.
+func (c *conn) end(op *history.Op, lag time.Duration, body []byte) {
 	c.mu.Lock()
 	expired := c.expired
 	if expired != history.NoReason && op.Outcome == history.Unknown && op.Reason == history.Reset {
@@ -107,13 +134,17 @@ func (c *conn) end(op history.Op, lag time.Duration, body []byte) {
 	c.flight, c.expired = false, history.NoReason
 	op.Return = c.run.now()
 	c.used = op.Return
-	c.ops = append(c.ops, op)
-	c.lags = append(c.lags, lag)
-	c.full = len(c.ops) > max(1024, maxBacklog/len(c.run.conns))
-	if op.Reason.BadAnswer() {
-		kept := bytes.Clone(body[:min(len(body), history.MaxAnswer)])
-		c.answers = append(c.answers, history.Answer{Index: len(c.ops) - 1, Body: kept})
+	switch op.Attempt {
+	case 0:
+		c.ops = append(c.ops, *op)
+		c.lags = append(c.lags, lag)
+		if kept := badBody(op, body); kept != nil {
+			c.answers = append(c.answers, history.Answer{Index: len(c.ops) - 1, Body: kept})
+		}
+	case 1:
+		c.keyed = append(c.keyed, lagged{*op, lag})
 	}
+	c.full = len(c.ops)+len(c.keyed) > max(1024, maxBacklog/len(c.run.conns))
 	c.mu.Unlock()
 	if expired != history.NoReason { // its deadline is in the past for ever
 		c.close()
@@ -129,8 +160,8 @@ func (c *conn) expire(limit time.Duration, why history.Reason) {
 }
 
 // exchange writes the request and reads the answer into op. It returns the body of a bad answer.
-func (c *conn) exchange(q *queue, op *history.Op) []byte {
-	n, err := c.nc.Write(q.request)
+func (c *conn) exchange(q *queue, request []byte, op *history.Op) []byte {
+	n, err := c.nc.Write(request)
 	if err != nil {
 		secure := c.tls() // close forgets it
 		c.close()
@@ -155,6 +186,7 @@ func (c *conn) exchange(q *queue, op *history.Op) []byte {
 		op.Outcome = history.Unknown
 	} else {
 		q.raise(op.Turno)
+		op.Replayed = op.Attempt != 0 && string(c.resp.Header.Peek(api.ReplayedHeader)) == "true"
 	}
 	// Bytes after the answer belong to no request of ours: reading them as the next answer would pair them wrongly.
 	if c.mustClose() || c.br.Buffered() > 0 {

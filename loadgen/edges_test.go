@@ -229,7 +229,7 @@ func TestTLSWriteError(t *testing.T) {
 	sw.fail.Store(true) // the record goes out whole, and the write says it failed
 	c := &conn{run: &runner{epoch: time.Now()}, nc: tc}
 	op := history.Op{}
-	c.exchange(&queue{request: []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")}, &op)
+	c.exchange(new(queue), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), &op)
 	if op.Outcome != history.Unknown {
 		t.Errorf("a TLS write that failed is %s (%s); want unknown", op.Outcome, op.Reason)
 	}
@@ -267,7 +267,7 @@ func TestExpiredBeforeRedial(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan history.Op, 1)
-	go func() { op := history.Op{Call: call}; c.exchange(r.queues[0], &op); done <- op }()
+	go func() { op := history.Op{Call: call}; c.exchange(r.queues[0], r.queues[0].request, &op); done <- op }()
 	time.Sleep(300 * time.Millisecond)
 	c.mu.Lock()
 	c.expire(r.now()-100*time.Millisecond, history.TimedOut)

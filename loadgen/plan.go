@@ -116,6 +116,9 @@ func (p *Plan) check() error {
 	if len(p.ConnectTo) > p.Connections || len(p.ConnectTo) > 256 {
 		return fmt.Errorf("%d connections can't be spread over %d addresses", p.Connections, len(p.ConnectTo))
 	}
+	if err := p.checkKeys(); err != nil {
+		return err
+	}
 	if p.Field == "" {
 		return fmt.Errorf("the field of the turno has no name")
 	}
@@ -123,6 +126,18 @@ func (p *Plan) check() error {
 		return err
 	}
 	return p.checkTimes()
+}
+
+func (p *Plan) checkKeys() error {
+	if !(p.KeyRatio >= 0 && p.KeyRatio <= 1) {
+		return fmt.Errorf("idempotency-key-ratio %v: want 0 to 1", p.KeyRatio)
+	}
+	for _, h := range p.Headers {
+		if name, _, _ := strings.Cut(h, ":"); p.KeyRatio > 0 && strings.EqualFold(strings.TrimSpace(name), api.KeyHeader) {
+			return fmt.Errorf("header %s and idempotency-key-ratio: the one gives every request the same key, the other some a key each; give one of them", api.KeyHeader)
+		}
+	}
+	return nil
 }
 
 func (p *Plan) checkIDs() error {

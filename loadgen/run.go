@@ -38,6 +38,7 @@ type Outcome struct {
 	Errors      uint64
 	Reasons     history.Counts // why requests failed
 	Remarked    uint64         // numbers written as 42.0 or 4.2e1
+	Keyless     uint64         // requests that went without the Idempotency-Key that they should have had
 	Colocated   bool           // the target runs on this machine
 	Interrupted bool           // ctx ended
 	CPU         time.Duration  // that this process used during the steps
@@ -46,8 +47,8 @@ type Outcome struct {
 
 func (o *Outcome) add(s *step, st history.Step) {
 	o.Steps = append(o.Steps, st)
-	o.Requests += st.Sent
-	o.Errors += st.Errors
+	o.Requests += st.Sent + s.tally.retries
+	o.Errors += st.Errors + s.tally.retryErrors
 	o.Remarked += s.tally.remarked
 	for f, n := range s.tally.failures {
 		if o.Reasons == nil {
@@ -240,8 +241,9 @@ func colocated(addrs []string) bool {
 // CheckOpenFiles says whether limit open files are enough for the plan's connections; 0 = unknown.
 func (p *Plan) CheckOpenFiles(limit uint64) error {
 	const others = 64 // the run's files, the standard streams, the poller
-	if limit != 0 && uint64(p.Connections)+others > limit {
-		return fmt.Errorf("%d connections need %d open files; the limit is %d", p.Connections, p.Connections+others, limit)
+	n := p.Connections + p.retriers()*max(1, len(p.ConnectTo))
+	if limit != 0 && uint64(n)+others > limit {
+		return fmt.Errorf("%d connections need %d open files; the limit is %d", n, n+others, limit)
 	}
 	return nil
 }

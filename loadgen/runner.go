@@ -13,15 +13,16 @@ import (
 
 // runner is a run in progress.
 type runner struct {
-	plan    *Plan
-	sink    Sink
-	watch   Watcher
-	epoch   time.Time
-	engine  engine
-	queues  []*queue
-	conns   []*conn
-	answers *answerReader
-	host    *hostMeter
+	plan     *Plan
+	sink     Sink
+	watch    Watcher
+	epoch    time.Time
+	engine   engine
+	queues   []*queue
+	conns    []*conn
+	answers  *answerReader
+	sessions *sessions // nil without keys
+	host     *hostMeter
 
 	inFlight, inFlightMax atomic.Int64
 
@@ -64,6 +65,7 @@ func newRunner(p *Plan, addrs []string, sink Sink, watch Watcher) (*runner, erro
 		node := i % len(addrs)
 		r.conns = append(r.conns, &conn{run: r, node: uint8(node), addr: addrs[node]})
 	}
+	r.sessions = newSessions(r, addrs)
 	r.engine = &http1{run: r}
 	if p.Engine == EngineVegeta {
 		r.engine = newVegetaEngine(r)
@@ -99,6 +101,7 @@ func (r *runner) close() {
 	for _, c := range r.conns {
 		c.close()
 	}
+	r.sessions.close()
 }
 
 // drive runs one step to its end and drains it: when it returns, nothing is in flight.
@@ -106,8 +109,12 @@ func (r *runner) drive(ctx context.Context, t Trial, connections int) (history.S
 	s := r.newStep(t, connections)
 	before := r.host.read()
 	finished := make(chan struct{})
+	if r.sessions != nil {
+		r.sessions.stopped = s.stopped
+	}
 	go func() {
 		r.engine.drive(ctx, s)
+		r.sessions.drain()
 		close(finished)
 	}()
 	err := r.attend(ctx, s, finished)
@@ -116,6 +123,9 @@ func (r *runner) drive(ctx context.Context, t Trial, connections int) (history.S
 	r.outcome.add(s, st)
 	r.outcome.CPU += time.Duration(use.seconds * float64(time.Second))
 	r.outcome.GC += time.Duration(use.gc * float64(time.Second))
+	if r.sessions != nil {
+		r.outcome.Keyless = r.sessions.without.Load()
+	}
 	r.cutOff = 0
 	return st, err
 }

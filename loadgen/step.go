@@ -107,6 +107,7 @@ type stepTally struct {
 	lastAnswer               time.Duration // when anything was last answered, since the start of the run
 	failedSince              uint64        // requests that ended without an answer since then
 	lateChecks               int           // how many sweeps in a row found that the step can't pass any more
+	retries, retryErrors     uint64        // requests that were not due: with a key that had been sent before
 }
 
 func (t *stepTally) add(op *history.Op, lag, inTimeUntil time.Duration) {
@@ -146,8 +147,22 @@ func (f failure) String() string {
 	return f.reason.String()
 }
 
+// retry counts a request that was not due.
+func (t *stepTally) retry(op *history.Op) {
+	t.retries++
+	if op.Outcome != history.OK {
+		t.retryErrors++
+		t.blame(op)
+	}
+}
+
 func (t *stepTally) fail(op *history.Op) {
 	t.errors++
+	t.blame(op)
+}
+
+// blame counts why a request failed.
+func (t *stepTally) blame(op *history.Op) {
 	f := failure{reason: op.Reason}
 	if op.Reason == history.BadStatus || op.Reason == history.NotConsumed {
 		f.status = op.Status

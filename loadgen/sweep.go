@@ -29,32 +29,49 @@ const (
 func (r *runner) sweep(s *step) error {
 	now := r.now()
 	watermark := now
+	inTimeUntil := s.start + s.length + r.plan.Objective.Tightest(r.plan.Timeout)
 	r.batch.Ops, r.batch.Answers, r.lags = r.batch.Ops[:0], r.batch.Answers[:0], r.lags[:0]
 	for _, c := range r.conns {
 		c.mu.Lock()
-		c.expire(now-r.plan.Timeout, history.TimedOut)
-		if r.cutOff != 0 {
-			c.expire(r.cutOff, history.Interrupted)
-		}
+		r.expire(c, now)
 		if c.flight {
 			watermark = min(watermark, c.call)
 		}
-		for _, a := range c.answers {
-			a.Index += len(r.batch.Ops)
-			r.batch.Answers = append(r.batch.Answers, a)
-		}
-		r.batch.Ops = append(r.batch.Ops, c.ops...)
+		r.take(&c.ops, &c.answers)
 		r.lags = append(r.lags, c.lags...)
-		c.ops, c.lags, c.answers = c.ops[:0], c.lags[:0], c.answers[:0]
+		c.lags = c.lags[:0]
+		for i := range c.keyed {
+			s.tally.add(&c.keyed[i].op, c.keyed[i].lag, inTimeUntil)
+		}
+		c.keyed = c.keyed[:0]
 		c.mu.Unlock()
 	}
+	s.count(r.batch.Ops, r.lags, inTimeUntil)
+	watermark = r.sessions.sweep(r, &s.tally, watermark, now)
 	r.batch.Watermark = max(watermark, r.batch.Watermark)
-	s.count(r.batch.Ops, r.lags, s.start+s.length+r.plan.Objective.Tightest(r.plan.Timeout))
 	err := r.sink.Add(r.batch)
 	if n := len(r.batch.Ops); err == nil && n > maxBacklog {
 		err = fmt.Errorf("recording fell behind by %d requests: the disk or the CPU is too slow for this rate; try --record none", n)
 	}
 	return err
+}
+
+// take moves ops and their answers into the batch.
+func (r *runner) take(ops *[]history.Op, answers *[]history.Answer) {
+	for _, a := range *answers {
+		a.Index += len(r.batch.Ops)
+		r.batch.Answers = append(r.batch.Answers, a)
+	}
+	r.batch.Ops = append(r.batch.Ops, *ops...)
+	*ops, *answers = (*ops)[:0], (*answers)[:0]
+}
+
+// expire ends the request in flight on c, whose lock is held, when its time is over.
+func (r *runner) expire(c *conn, now time.Duration) {
+	c.expire(now-r.plan.Timeout, history.TimedOut)
+	if r.cutOff != 0 {
+		c.expire(r.cutOff, history.Interrupted)
+	}
 }
 
 func (s *step) count(ops []history.Op, lags []time.Duration, inTimeUntil time.Duration) {

@@ -1,6 +1,8 @@
 package loadgen
 
 import (
+	"fmt"
+
 	"github.com/turnomatico/tmctl/history"
 )
 
@@ -26,6 +28,13 @@ func Conclude(p *Plan, o *Outcome, proof history.Proof) history.Result {
 	r.Verdict, r.ExitCode = weigh(o, &proof)
 	if o.lastLimit() == history.InvariantViolated && proof.Violations() == 0 {
 		r.Remarks = append(r.Remarks, "the run was ended by missing numbers that were declared skipped only later")
+	}
+	if o.Keyless > 0 {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("%d requests went without the Idempotency-Key that they should have had: as many keys as are kept, %d, were in flight",
+			o.Keyless, p.retriers()))
+	}
+	if p.KeyRatio > 0 && proof.Sessions == nil {
+		r.Remarks = append(r.Remarks, "no request was sent with an Idempotency-Key: nothing is proved about sessions")
 	}
 	if o.Remarked > 0 {
 		r.Remarks = append(r.Remarks, "some numbers were written like 42.0 or 4.2e1; they count as integers, but other clients may refuse them")

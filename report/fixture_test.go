@@ -186,5 +186,30 @@ func fixtureDeclared() *history.Run {
 	return r
 }
 
+// fixtureSessions gave a tenth of the requests an Idempotency-Key; the server keeps its word.
+func fixtureSessions() *history.Run {
+	r := fixtureRun()
+	r.Plan.KeyRatio, r.RunDir = 0.1, "runs/sessions"
+	r.Proof.Sessions = &history.Sessions{Keys: 210_433, Retried: 210_433, Retries: 263_011, Replays: 263_004, Recovered: 7}
+	r.Proof.Remarks = []string{"7 numbers came by a retry alone: the answer that first gave them was lost"}
+	return r
+}
+
+// fixtureSessionsViolated met one that does not.
+func fixtureSessionsViolated() *history.Run {
+	r := fixtureViolated()
+	r.Sentence = "violated: sessions · 2 keys that took two numbers · runs/keys"
+	r.RunDir, r.Plan.KeyRatio = "runs/keys", 0.1
+	yes, first, again := true, *r.Proof.Findings[0].Other, *r.Proof.Findings[0].Op
+	r.Proof.Duplicates, r.Proof.WentBack, r.Proof.Gaps, r.Proof.BadAnswers, r.Proof.Linearizable = 0, 0, 0, 0, &yes
+	r.Proof.Sessions = &history.Sessions{Keys: 40, Retried: 40, Retries: 49, Replays: 44, TwoNumbers: 2, WrongMarks: 1}
+	again.Turno, first.Attempt, again.Attempt = 41240, 1, 2
+	r.Proof.Findings = []history.Finding{
+		{Kind: history.TwoNumbers, ID: "load-3f9a", First: 41240, Last: 41240, Op: &again, Other: &first, Text: "two numbers for one Idempotency-Key"},
+		{Kind: history.WrongMark, ID: "load-3f9a", First: 41207, Last: 41207, Op: &first, Text: "marked Idempotent-Replayed: true, but its key had not been given a number before"},
+	}
+	return r
+}
+
 // fixtureUnfinished is all that a run that was killed at its start leaves.
 func fixtureUnfinished() *history.Run { return &history.Run{Schema: 1} }

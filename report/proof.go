@@ -67,12 +67,15 @@ func (v runView) Findings() []finding {
 	return found
 }
 
-// roles says what Op and Other of a finding did. A bad answer has no other.
+// roles says what Op and Other of a finding did. A bad answer has no other, nor has a first answer that is marked as a replay.
 var roles = map[history.FindingKind][2]string{
 	history.Duplicate: {"got it again", "had it first"},
 	history.WentBack:  {"got a number not above", "had completed before, with a larger one"},
 	history.Gap:       {"has the number after", "has the number before"},
 	history.BadAnswer: {"got the answer", ""},
+
+	history.TwoNumbers: {"got another number", "had one, with the same key"},
+	history.WrongMark:  {"got the answer", "had one before, with the same key"},
 }
 
 // Requests are the two requests of a finding, in the order in which a reader needs them.
@@ -82,7 +85,7 @@ func (f finding) Requests() []request {
 		role = [2]string{"broke it", "the other"}
 	}
 	both := []request{{role[0], f.Op}}
-	if role[1] != "" {
+	if role[1] != "" && (f.Kind != history.WrongMark || f.Other != nil) {
 		both = append([]request{{role[1], f.Other}}, both...)
 	}
 	return both

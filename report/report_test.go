@@ -44,6 +44,8 @@ var fixtures = []struct {
 	{"inconclusive", fixtureInconclusive},
 	{"closed_loop", fixtureClosedLoop},
 	{"declared", fixtureDeclared},
+	{"sessions", fixtureSessions},
+	{"sessions_violated", fixtureSessionsViolated},
 	{"unfinished", fixtureUnfinished},
 }
 

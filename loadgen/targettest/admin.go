@@ -65,6 +65,11 @@ func (s *Server) snapshot(uptime time.Duration) api.Snapshot {
 		snap.Declared = append(snap.Declared, s.declares(&s.Behaviour, id.(string), taken)...)
 		return true
 	})
+	replays := s.replays.Load()
+	snap.Requests = map[string]uint64{"ok": snap.Ledger.Issued, "replayed": replays}
+	if s.boasts {
+		snap.Ledger.Issued += replays
+	}
 	snap.Ledger.Delivered = snap.Ledger.Issued
 	return snap
 }

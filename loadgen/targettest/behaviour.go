@@ -12,7 +12,7 @@ import (
 )
 
 // Behaviours are all of them: a table test walks it. Each is plain data: copy one and change its knobs to taste.
-var Behaviours = slices.Concat(right, refusing, lossy, broken, unreadable)
+var Behaviours = slices.Concat(right, refusing, lossy, sessions, broken, unreadable)
 
 // Named returns the behaviour of that name. It panics where there is none.
 func Named(name string) Behaviour {
@@ -42,6 +42,7 @@ type Behaviour struct {
 	tls     bool
 	refused bool // the port is closed
 	slams   bool // accepts, and closes at once
+	boasts  bool // its books count replays as numbers
 
 	number func(b *Behaviour, t uint64) uint64 // what the t-th request of an id is given; nil = t
 	body   body                                // nil = the contract's
@@ -58,6 +59,7 @@ type Want struct {
 	Finding history.FindingKind // is among the findings; "" = there is no finding at all
 	Burned  bool                // of a pass: numbers are missing, and requests with an unknown end explain all of them
 	Skipped uint64              // of a pass: how many numbers are missing that the server declared skipped
+	Remark  string              // is in a remark; "" = a pass says nothing of the nodes' books
 	Reason  history.Reason      // is among the errors (or remarks); NoReason = a pass has no error, of others it says nothing
 	Limit   history.Limit       // what the last step failed by, where it is certain
 	MaxRate float64             // what a search finds, within 5 %; 0 = no word about it

@@ -102,7 +102,8 @@ func TestIssuedCountsWhatWasConsumed(t *testing.T) {
 }
 
 // aloneTested are those with a test of their own.
-var aloneTested = strings.Fields(`refused slams hangs hangs-at-once endless goes-back prefetch-per-connection late-joiner
+var aloneTested = strings.Fields(`sessions sessions-thinking sessions-resets sessions-silent sessions-maybe sessions-full ignores-keys forgets-keys
+	races-on-keys unmarked-replays marks-everything keys-of-all-ids delivers-replays refused slams hangs hangs-at-once endless goes-back prefetch-per-connection late-joiner
 	one-counter one-duplicate-in-a-million one-skipped-in-a-million`)
 
 func TestTheListIsSound(t *testing.T) {

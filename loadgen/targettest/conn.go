@@ -24,6 +24,7 @@ type conn struct {
 	text []byte // of one body
 
 	path  []byte // of the request
+	key   string // its Idempotency-Key; "" = none
 	q     *queue // its id's
 	seq   uint64 // it is the server's seq-th
 	close bool   // its sender wants no other
@@ -81,7 +82,7 @@ func (c *conn) read() error {
 		return fmt.Errorf("request line %q", line)
 	}
 	c.path = append(c.path[:0], path...)
-	c.close = string(version) == "HTTP/1.0"
+	c.close, c.key = string(version) == "HTTP/1.0", ""
 	length := 0
 	for {
 		if line, err = c.line(); err != nil {
@@ -99,6 +100,8 @@ func (c *conn) read() error {
 			}
 		case is(name, "Connection"):
 			c.close = is(value, "close")
+		case is(name, api.KeyHeader):
+			c.key = string(value)
 		}
 	}
 	if _, err = io.CopyN(io.Discard, c.br, int64(length)); err == nil {

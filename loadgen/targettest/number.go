@@ -12,6 +12,7 @@ type queue struct {
 	taken atomic.Uint64 // requests that consumed a number
 
 	cached atomic.Pointer[[]byte] // a body of before
+	keys   claims
 
 	mu       sync.Mutex // guards what follows
 	reserved uint64     // the last number in any block

@@ -25,7 +25,10 @@ type Server struct {
 	ids       sync.Map      // string → *queue
 	all       atomic.Uint64 // numbers of all ids, for who counts them together
 	counter   schedule
-	admin     net.Listener // nil without an admin plane
+	keys      claims        // of all ids, for who keeps them together
+	replays   atomic.Uint64 // answers with a number that a key had before
+	thinking  sync.Map      // key → chan struct{}, closed by who asks with it meanwhile
+	admin     net.Listener  // nil without an admin plane
 	tls       *tls.Config
 	ca        string // path of the certificate's PEM
 
