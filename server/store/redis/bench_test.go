@@ -111,3 +111,25 @@ func cpuOf(b *testing.B, r *redistest.Server) (sum time.Duration) {
 	}
 	return sum
 }
+
+// BenchmarkWait says what ?wait= costs a call: everything on this machine, so that a round trip to a replica is as short as it
+// can be. Where replicas are elsewhere, add theirs.
+func BenchmarkWait(b *testing.B) {
+	set := redistest.StartSentinels(b, redistest.SentinelOptions{Sentinels: 1})
+	for _, wait := range []string{"0", "1", "2"} {
+		s := open(b, set.URL()+"?wait="+wait).Store
+		b.Run("wait="+wait, func(b *testing.B) {
+			call := &server.Call{Seq: 1 << 40}
+			measure(b, set.Redis[0], func() {
+				for range b.N {
+					call.Seq++
+					call.Claims = append(call.Claims[:0], server.Claim{ID: "x", N: 64, Mark: 1})
+					if err := s.Reserve(b.Context(), call); err != nil || call.Claims[0].Err != nil {
+						b.Error(err, call.Claims[0].Err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

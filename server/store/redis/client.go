@@ -34,6 +34,7 @@ func newClient(ctx context.Context, o Options) (*client, error) {
 		c.slots[i] = newLine(o, secure)
 	}
 	if err := c.desk.open(ctx); err != nil {
+		c.close()
 		return nil, fmt.Errorf("connect to %s: %w", o.addr, err)
 	}
 	c.build = c.desk.client.B()

@@ -41,7 +41,7 @@ end
 local body = table.concat(out, '\n')
 if ARGV[4] ~= '' and redis.call('GET', KEYS[1]) == ARGV[1] then
   local now = redis.call('TIME')
-  redis.call('SET', KEYS[1], string.format('%s@%.0f', ARGV[4], now[1] * 1000 + now[2] / 1000))
+  redis.call('SET', KEYS[1], string.format('%s@%.0f', ARGV[4], now[1] * 1000 + now[2] / 1000) .. (string.match(ARGV[1], '#%w*$') or ''))
 end
 if #stops > 0 then redis.call('HSET', KEYS[3], unpack(stops)) end
 if #ids > 0 then redis.call('SADD', KEYS[4], unpack(ids)) end

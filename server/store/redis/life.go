@@ -18,7 +18,9 @@ import (
 //   - Every text of the reserve script is unlike all others: it names the node and a nonce of this life. It is loaded once,
 //     by join or Rejoin. Only the process that it was loaded into knows it; Redis 7 neither saves scripts nor replicates
 //     them. Any other process answers NOSCRIPT, and then nothing is loaded by itself: the store has changed.
-//   - The script compares the epoch, a random key. That notices FLUSHALL and a dataset that was put in another's place.
+//   - The script compares the epoch, a random key. That notices FLUSHALL and a dataset that was put in another's place. The
+//     epoch names the replication id of the Redis that it was made in. A replica that is promoted has a new one: who joins it
+//     first, also a node that starts just then, makes a new epoch, and all compare.
 //   - Check compares the replication id, too: a master that was made a replica and then a master again is the same process.
 //   - A node that finds evidence in the running life (a block below its mark, a counter that is gone although numbers of it
 //     were given) sets a new epoch: an alarm, which calls all nodes to compare their marks.
@@ -34,6 +36,7 @@ import (
 // life is what a node knows of the Redis that it joined. It does not change.
 type life struct {
 	node, nonce string
+	addr        string // where it was met
 	run         string // Redis' run id; empty when it does not tell
 	replication string // its replication id; empty when it does not tell
 	epoch       string
@@ -69,11 +72,17 @@ type meeting struct {
 
 // meet loads the script of a new life and asks what tells one life from another. loss is whether the caller knows of one.
 func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
+	if err := s.guide.must(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
 	f := s.facts.Load()
-	if err := f.unfit(); err != nil {
+	if err := s.unfit(f); err != nil {
+		return nil, err
+	}
+	if err := s.mayWait(ctx); err != nil {
 		return nil, err
 	}
 	l := &life{node: s.node, nonce: s.nonceFor(f.run), run: f.run, replication: f.replication}
@@ -85,7 +94,7 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 	answers, err := s.client.do(ctx,
 		s.client.B().ScriptLoad().Script(reserveScript(l, s.prefix, s.bounds)).Build(),
 		s.client.B().Info().Section("server").Build(),
-		s.client.B().Eval().Script(bare(joinText)).Numkeys(1).Key(s.epochKey()).Arg(rand.Text()[:16], tells).Build())
+		s.client.B().Eval().Script(bare(joinText)).Numkeys(1).Key(s.epochKey()).Arg(rand.Text()[:16], tells, f.replication).Build())
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +109,7 @@ func (s *Store) meet(ctx context.Context, loss bool) (*meeting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", s.epochKey(), err)
 	}
-	l.epoch = epoch[0]
+	l.epoch, l.addr = epoch[0], s.client.desk.conn.Load().addr
 	m := &meeting{life: l}
 	if epoch[1] != "new" {
 		m.wait = f.wait(s.options.Grace, epoch[0], epoch[2])
@@ -121,6 +130,7 @@ func (s *Store) nonceFor(run string) string {
 // that tells of a loss.
 func (f *facts) wait(grace time.Duration, epoch, now string) time.Duration {
 	rest := grace - f.atLeastUp()
+	epoch, _, _ = strings.Cut(epoch, "#")
 	_, at, tells := strings.Cut(epoch, "@")
 	made, err1 := strconv.ParseInt(at, 10, 64)
 	ms, err2 := strconv.ParseInt(now, 10, 64)
@@ -174,6 +184,9 @@ func (s *Store) Check(ctx context.Context) error {
 // check asks whether Redis is what l knows, and how many ids it has. The replication id changes also when the first replica
 // comes; comparing once more is the price.
 func (s *Store) check(ctx context.Context, l *life) error {
+	if err := s.guide.moved(ctx, l.addr); err != nil {
+		return err
+	}
 	answers, err := s.client.ask(ctx,
 		s.client.B().Evalsha().Sha1(l.sha).Numkeys(1).Key(s.epochKey()).Arg(l.epoch).Build(),
 		s.client.B().Info().Section("replication").Build())

@@ -187,6 +187,31 @@ func TestDemotedAndPromoted(t *testing.T) {
 	a.rejoin(0, "x 0<5→0")
 }
 
+// The process that was joined is made a replica and a master again while the node looks elsewhere: it knows the script still,
+// and the dataset is the old one, or part of it. Whoever joins it first calls all others.
+func TestThereAndBack(t *testing.T) {
+	fast := redistest.Options{Config: []string{"repl-diskless-sync-delay 0"}}
+	r, other := redistest.Start(t, fast), redistest.Start(t, fast)
+	follow := func(replica, master *redistest.Server) {
+		t.Helper()
+		replica.Run("REPLICAOF 127.0.0.1 " + master.Port)
+		eventually(t, "a replica has all", func() bool {
+			return replica.Field("master_link_status") == "up" && replica.Field("slave_repl_offset") == master.Field("master_repl_offset")
+		})
+	}
+	away := open(t, r.URL())
+	away.want("x", 5, 1)
+	follow(other, r)
+	other.Run("REPLICAOF NO ONE")
+	follow(r, other)
+	r.Run("REPLICAOF NO ONE")
+	first := open(t, r.URL())
+	away.refused("x", server.ErrChanged)
+	away.rejoin(0)
+	away.want("x", 1, 6)
+	first.want("x", 1, 7)
+}
+
 // A node that comes up just after a restart, or an alarm, gives the others their time.
 func TestFreshNodeWaits(t *testing.T) {
 	const grace = time.Hour
@@ -229,6 +254,8 @@ func TestWaitOfFreshNode(t *testing.T) {
 		{"", "e", "5000", "1s"}, // it does not tell
 		{"1000", "e@4900", "5000", "900ms"},
 		{"1000", "e@4000", "5000", "0s"},
+		{"1000", "e@4900#abc", "5000", "900ms"},
+		{"1000", "e#4999", "5000", "-16m38s"},
 		{"1000", "e@6000", "5000", "1s"}, // its clock went back
 		{"0", "e@4000", "5000", "1s"},
 	}

@@ -59,6 +59,7 @@ type attempt struct {
 type conn struct {
 	net.Conn
 	line *line
+	addr string // as it was dialled
 	hung atomic.Bool
 }
 
@@ -90,6 +91,10 @@ func (l *line) dial(o Options, addr string, secure *tls.Config) (net.Conn, error
 	}
 	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, o.network, addr)
 	if err == nil && secure != nil {
+		if o.where != nil { // the certificate is of whoever serves now
+			secure = secure.Clone()
+			secure.ServerName, _, _ = net.SplitHostPort(addr)
+		}
 		talk := tls.Client(raw, secure)
 		if err = talk.HandshakeContext(ctx); err != nil {
 			_ = raw.Close() // nothing was said on it
@@ -100,7 +105,7 @@ func (l *line) dial(o Options, addr string, secure *tls.Config) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, line: l}
+	c := &conn{Conn: raw, line: l, addr: addr}
 	l.conn.Store(c)
 	if a.ctx.Err() != nil { // then cut may have come before
 		_ = c.Close() // nothing was said on it

@@ -187,3 +187,6 @@ func pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// waitWithin is how long replicas may take to acknowledge; the connection is given up a while after.
+func (o *Options) waitWithin() time.Duration { return o.patience / 2 }

@@ -37,6 +37,7 @@ const slots = 2
 // Store is one node's handle on a Redis. Make one with [Open].
 type Store struct {
 	client  *client
+	guide   *sentinels // nil: the Redis is where it is
 	options Options
 	prefix  string
 	name    string
@@ -75,7 +76,7 @@ func (o Options) Open(ctx context.Context, bounds server.Bounds, log *slog.Logge
 		return nil, err
 	}
 	if err := s.join(ctx); err != nil {
-		s.client.close()
+		_ = s.Close() // err says more
 		return nil, err
 	}
 	return s, nil
@@ -89,18 +90,23 @@ func (o Options) Visit(ctx context.Context, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	if err := s.look(ctx); err != nil {
-		s.client.close()
+		_ = s.Close() // err says more
 		return nil, err
 	}
 	return s, nil
 }
 
 func (o Options) visit(ctx context.Context, bounds server.Bounds, log *slog.Logger) (*Store, error) {
-	c, err := newClient(ctx, o)
+	guide, err := o.follow(log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: c, options: o, prefix: o.prefix, name: o.name, bounds: bounds, node: rand.Text()[:16], log: log}
+	c, err := newClient(ctx, o)
+	if err != nil {
+		guide.close()
+		return nil, err
+	}
+	s := &Store{client: c, guide: guide, options: o, prefix: o.prefix, name: o.name, bounds: bounds, node: rand.Text()[:16], log: log}
 	s.facts.Store(&facts{})
 	return s, nil
 }
@@ -121,5 +127,6 @@ func (s *Store) Info() server.Info {
 // Close implements [server.Store]. What was granted is in Redis already.
 func (s *Store) Close() error {
 	s.client.close()
+	s.guide.close()
 	return nil
 }

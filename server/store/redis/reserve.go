@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/rueidis"
+
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/api"
 )
@@ -25,7 +27,8 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	if l == nil {
 		return server.ErrChanged
 	}
-	keys := append(make([]string, 0, 2+2*len(call.Claims)), s.epochKey(), s.prefix+"#node:"+s.node+":"+strconv.Itoa(call.Slot))
+	record := s.prefix + "#node:" + s.node + ":" + strconv.Itoa(call.Slot)
+	keys := append(make([]string, 0, 2+2*len(call.Claims)), s.epochKey(), record)
 	for i := range call.Claims {
 		keys = append(keys, s.prefix+call.Claims[i].ID)
 	}
@@ -39,13 +42,13 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	for i := range call.Claims {
 		arg = arg.Arg(wanted(&call.Claims[i]))
 	}
-	answers, err := s.client.slots[call.Slot].do(ctx, arg.Build())
+	answers, err := s.client.slots[call.Slot].do(ctx, append([]rueidis.Completed{arg.Build()}, s.acknowledge(record)...)...)
 	if err != nil {
 		return err
 	}
 	answer, err := answers[0].ToString()
 	if err != nil {
-		return s.left(l, s.client.refusal(err))
+		return s.left(l, s.deposed(err))
 	}
 	switch answer {
 	case "changed":
@@ -53,7 +56,10 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 	case "stale":
 		return fmt.Errorf("%w: a later call of the slot was made", server.ErrUnavailable)
 	}
-	return s.settle(call, answer)
+	if err := s.settle(call, answer); err != nil {
+		return err
+	}
+	return s.acknowledged(call, answers[1:])
 }
 
 // left notes that Redis is no longer what l knows, if err says so.

@@ -71,7 +71,7 @@ for i = 3, counters do
     elseif redis.call('SISMEMBER', ids, id) ~= 0 then
       -- Numbers of it were given, and it is gone: deleted or evicted. Who has a mark calls all nodes to their marks.
       if not unmarked then
-        redis.call('SET', KEYS[1], string.format('%s@%.0f', alarm, now()))
+        redis.call('SET', KEYS[1], string.format('%s@%.0f', alarm, now()) .. (string.match(ARGV[1], '#%w*$') or ''))
         return 'changed'
       end
       code = 'G'

@@ -26,7 +26,7 @@ func (n *node) reserveWithin(d time.Duration, call *server.Call) error {
 }
 
 // eventually asks until something is so.
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for begin := time.Now(); !is(); {
 		if time.Since(begin) > 20*time.Second {

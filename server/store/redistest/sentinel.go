@@ -204,6 +204,17 @@ func (s *Sentinels) CutOff(replica *Server) {
 	s.until("a replica has lost its master", func() bool { return replica.Field("master_link_status") == "down" })
 }
 
+// Reattach lets a replica that was cut off back in.
+func (s *Sentinels) Reattach(replica *Server) {
+	s.t.Helper()
+	for _, setting := range [][2]string{{"masteruser", ""}, {"masterauth", s.options.Redis.Password}} {
+		if says := replica.Do("CONFIG", "SET", setting[0], setting[1]); says != "OK" {
+			s.t.Fatalf("CONFIG SET %s: %s", setting[0], says)
+		}
+	}
+	s.until("a replica is in touch again", func() bool { return replica.Field("master_link_status") == "up" })
+}
+
 // InSync waits until the replicas have all that the master has.
 func (s *Sentinels) InSync(master *Server) {
 	s.t.Helper()

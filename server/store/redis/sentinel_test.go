@@ -1,0 +1,325 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/store/redistest"
+	"github.com/turnomatico/tmctl/server/store/storetest"
+)
+
+func TestChoose(t *testing.T) {
+	say := func(places ...seat) (said []told) {
+		for _, p := range places {
+			t := told{seat: p}
+			if p.addr == "" {
+				t.err = errors.New("silent")
+			}
+			said = append(said, t)
+		}
+		return said
+	}
+	a1, b1, b2, c3, silent := seat{"a", 1}, seat{"b", 1}, seat{"b", 2}, seat{"c", 3}, seat{}
+	tests := []struct {
+		name  string
+		said  []told
+		known seat
+		want  seat
+		err   error
+	}{
+		{"all agree", say(a1, a1, a1), silent, a1, nil},
+		{"one answers", say(silent, a1, silent), silent, a1, nil},
+		{"nobody answers", say(silent, silent, silent), a1, silent, errSilent},
+		{"nobody is asked", nil, a1, silent, errSilent},
+		{"one knows of a failover", say(a1, b2, a1), a1, b2, nil},
+		{"one knows of two", say(b2, c3, a1), b2, c3, nil},
+		{"a stale one alone", say(silent, a1, silent), b2, silent, errStale},
+		{"a stale one and one that is not", say(silent, a1, b2), b2, b2, nil},
+		{"one that is set up wrongly", say(a1, b1, a1), a1, a1, nil},
+		{"one that is set up wrongly, alone", say(silent, b1, silent), a1, silent, errStale},
+		{"one of two that is set up wrongly", say(b1, silent, a1), a1, a1, nil},
+		{"more say so", say(a1, b1, b1), silent, b1, nil},
+		{"set up anew", say(a1, a1, silent), c3, a1, nil},
+		{"set up anew, half of it", say(a1, b2, silent), c3, silent, errStale},
+		{"another address for the same", say(b1, b1, a1), a1, b1, nil},
+	}
+	for _, tt := range tests {
+		if got, err := choose(tt.said, tt.known, 3); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: choose(%v, known %v, of 3) = %v, %v; want %v, %v", tt.name, tt.said, tt.known, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// A store behind Sentinels is one like any other.
+func TestSentinelStore(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Password: "a&b"}, SentinelPass: "c&d"})
+	at := withPasswords(set, "a&b", "c&d")
+	for _, wait := range []string{"", "&wait=2"} {
+		t.Run("query "+wait, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Place {
+				set.Redis[0].Run("FLUSHALL")
+				spoil := func(_ *testing.T, id string) { set.Redis[0].Run("SET turno:" + id + " abc") }
+				return storetest.Place{Lasts: true, Break: spoil, Open: func(t *testing.T) server.Store {
+					o, err := Parse(at + wait)
+					if err != nil {
+						t.Fatal(err)
+					}
+					o.Grace, o.patience = 0, patienceOfTests
+					s, err := o.Open(t.Context(), storetest.Bounds, slog.New(slog.DiscardHandler))
+					if err != nil {
+						t.Fatal(err)
+					}
+					return s
+				}}
+			})
+		})
+	}
+}
+
+// withPasswords is the set's URL with them; it has a query already.
+func withPasswords(set *redistest.Sentinels, redis, sentinels string) string {
+	at := strings.Replace(set.URL(), "//", "//:"+url.QueryEscape(redis)+"@", 1)
+	if !strings.Contains(at, "?") {
+		at += "?"
+	}
+	return at + "&sentinel_password=" + url.QueryEscape(sentinels)
+}
+
+func TestSentinelTLS(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{TLS: true}, Replicas: 1})
+	n := open(t, set.URL())
+	n.want("x", 3, 1)
+	set.InSync(set.Redis[0])
+	set.Failover()
+	n.moves()
+	n.rejoin(0)
+	n.want("x", 1, 4)
+}
+
+// moves wants the node to leave its master for another.
+func (n *node) moves() {
+	n.t.Helper()
+	eventually(n.t, "a node leaves its master", func() bool { return errors.Is(n.Check(n.t.Context()), server.ErrChanged) })
+	n.refused("any", server.ErrChanged)
+}
+
+// A replica that has all is promoted: nothing is lost, and all go on where they were.
+func TestFailover(t *testing.T) {
+	failovers := map[string]func(set *redistest.Sentinels){
+		"SENTINEL FAILOVER": func(set *redistest.Sentinels) { set.Failover() },
+		"kill -9":           func(set *redistest.Sentinels) { set.Redis[0].Kill(); set.NewMaster(set.Redis[0]) },
+	}
+	for name, failover := range failovers {
+		t.Run(name, func(t *testing.T) {
+			set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+			a, b, idle := open(t, set.URL()), open(t, set.URL()), open(t, set.URL())
+			a.want("x", 5, 1)
+			b.want("x", 5, 6)
+			set.InSync(set.Redis[0])
+			failover(set)
+			for i, n := range []*node{a, b, idle} {
+				n.moves()
+				n.rejoin(0)
+				n.want("x", 1, uint64(11+i))
+			}
+		})
+	}
+}
+
+// A replica that lacks numbers is promoted. Who had them stops the id, or jumps; the others wait for that.
+func TestFailoverLosesNumbers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		jump   uint64
+		found  string
+		killed bool
+	}{
+		"stop":               {0, "x 5<10→0", false},
+		"stop after kill":    {0, "x 5<10→0", true},
+		"jump":               {100, "x 5<10→110", false},
+		"jump, after a kill": {100, "x 5<10→110", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: 2000})
+			a, b := open(t, set.URL()), open(t, set.URL())
+			a.want("x", 5, 1)
+			set.InSync(set.Redis[0])
+			set.CutOff(set.Redis[1])
+			b.want("x", 5, 6)
+			if tt.killed {
+				set.Redis[0].Kill()
+				set.NewMaster(set.Redis[0])
+			} else {
+				set.Failover()
+			}
+			if master := set.Master(); master != set.Redis[1] || master.Do("GET", "turno:x") != "5" {
+				t.Fatalf("the master is at %s and has %s; want the one that was cut off, 5", master.Addr(), master.Do("GET", "turno:x"))
+			}
+			a.moves()
+			b.moves()
+			b.rejoin(tt.jump, tt.found)
+			a.rejoin(tt.jump)
+			for i, n := range []*node{a, b} {
+				if tt.jump == 0 {
+					n.refused("x", server.ErrStopped)
+				} else {
+					n.want("x", 1, uint64(111+i))
+				}
+			}
+		})
+	}
+}
+
+// The old master was paused through the failover. It takes itself for the master for seconds after it wakes, and does what
+// it was sent before: nobody shall use it, and what it gave then is not handed out.
+func TestOldMasterWakes(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+	old := set.Redis[0]
+	n := open(t, set.URL(), func(o *Options) { o.patience = answerWithin })
+	n.want("x", 5, 1)
+	set.InSync(old)
+	old.Pause()
+	call := n.call(server.Claim{ID: "x", N: 3})
+	if err := n.reserveWithin(soon, call); !errors.Is(err, errLate) {
+		t.Errorf("Reserve() = %v of a paused master; want it to be late", err)
+	}
+	set.NewMaster(old)
+	n.moves()
+	old.Continue()
+	eventually(t, "the old master has done what it was sent", func() bool { return old.Do("GET", "turno:x") != "5" || old.Field("role") == "slave" })
+	n.rejoin(0)
+	n.want("x", 1, 6)
+	if addr := n.life.Load().addr; addr != set.Redis[1].Addr() {
+		t.Errorf("the node is at %s; want the new master, %s", addr, set.Redis[1].Addr())
+	}
+}
+
+// Split brain: the old master answers all the time, and a node has connections to it. It leaves as soon as a Sentinel knows
+// better.
+func TestOldMasterAnswers(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+	old := set.Redis[0]
+	n := open(t, set.URL())
+	n.want("x", 5, 1)
+	set.InSync(old)
+	old.Pause()
+	set.NewMaster(old)
+	old.Continue() // it is a master for some seconds more, and the node's connections to it stand
+	n.moves()
+	n.rejoin(0)
+	n.want("x", 1, 6)
+}
+
+// Without a majority of the Sentinels nodes go on with the master that they know, over new connections, too; when it is gone
+// they say that nothing was taken, and they believe nobody else.
+func TestSentinelsLost(t *testing.T) {
+	for name, lost := range map[string]int{"a majority": 2, "all": 3} {
+		t.Run(name, func(t *testing.T) {
+			set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+			master := set.Redis[0]
+			n := open(t, set.URL())
+			n.want("x", 1, 1)
+			for _, one := range set.All[:lost] {
+				one.Kill()
+			}
+			n.same()
+			n.want("x", 1, 2)
+			master.Run("CLIENT KILL TYPE normal")
+			n.same()
+			eventually(t, "it has new connections", func() bool { _, _, err := n.take("y", 1); return err == nil })
+			n.want("x", 1, 3)
+			master.Kill()
+			eventually(t, "nothing is taken", func() bool {
+				_, _, err := n.take("x", 1)
+				return errors.Is(err, server.ErrUnavailable)
+			})
+			if err := n.Check(t.Context()); err == nil || errors.Is(err, server.ErrChanged) {
+				t.Errorf("Check() = %v; want that the store is not there", err)
+			}
+			master.Restart()
+			n.changed()
+			_, err := n.Rejoin(t.Context(), n.known(), 0)
+			if lost == 3 && (!errors.Is(err, server.ErrUnavailable) || !strings.Contains(err.Error(), "no Sentinel")) {
+				t.Errorf("Rejoin() = %v without a word of the Sentinels; want it to wait for that", err)
+			}
+			if lost == 2 && err != nil {
+				t.Errorf("Rejoin() = %v; want what the last Sentinel says", err)
+			}
+		})
+	}
+}
+
+// A node that comes up just after a promotion gives the others the time to say what they know.
+func TestFreshNodeAfterPromotion(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: 2000})
+	waits := 0
+	counting := func(o *Options) { o.pause = func(context.Context, time.Duration) error { waits++; return nil } }
+	a := open(t, set.URL())
+	a.want("x", 5, 1)
+	set.InSync(set.Redis[0])
+	set.CutOff(set.Redis[1])
+	a.want("x", 5, 6)
+	set.Failover()
+	fresh := open(t, set.URL(), counting)
+	if waits != 1 {
+		t.Errorf("a node that joins a promoted replica waited %d times for others; want once", waits)
+	}
+	a.moves()
+	a.rejoin(0, "x 5<10→0")
+	fresh.refused("x", server.ErrStopped)
+}
+
+// What can go wrong on the way to a master is said without a password.
+func TestSentinelErrors(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Password: "canary-1"}, SentinelPass: "canary-2", Replicas: 1, Sentinels: 1})
+	sentinel, master := set.All[0].Addr(), set.Redis[0].Addr()
+	tests := []struct{ name, url, want string }{
+		{"nobody there", "redis+sentinel://:canary-1@127.0.0.1:1/turnos?sentinel_password=canary-2", "connection refused"},
+		{"no such master", "redis+sentinel://:canary-1@" + sentinel + "/other?sentinel_password=canary-2", "No such master"},
+		{"no password for the Sentinels", "redis+sentinel://:canary-1@" + sentinel + "/turnos", "sentinel_password"},
+		{"a wrong one", "redis+sentinel://:canary-1@" + sentinel + "/turnos?sentinel_password=canary-3", "its own password"},
+		{"a wrong one for Redis", "redis+sentinel://:canary-3@" + sentinel + "/turnos?sentinel_password=canary-2", "does not accept"},
+		{"a Redis, no Sentinel", "redis+sentinel://:canary-1@" + master + "/turnos?sentinel_password=canary-1", "it is a Redis"},
+		{"TLS where there is none", "rediss+sentinel://:canary-1@" + sentinel + "/turnos?sentinel_password=canary-2", "does it speak TLS"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log strings.Builder
+			s, err := Open(t.Context(), tt.url, server.Bounds{IDs: 10}, slog.New(slog.NewTextHandler(&log, nil)))
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Open(%s) = %v; want an error with %q", tt.url, err, tt.want)
+			}
+			if said := log.String(); strings.Contains(said+errText(err), "canary") {
+				t.Errorf("Open(%s) says %v and logs %s, with a password", tt.url, err, said)
+			}
+		})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// A master that an operator makes a replica keeps its connections and its scripts, and refuses to write: it is left at once.
+func TestDeposed(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Replicas: 1})
+	n := open(t, set.URL())
+	n.want("x", 5, 1)
+	set.InSync(set.Redis[0])
+	set.Redis[0].Run("REPLICAOF 127.0.0.1 " + set.Redis[1].Port)
+	n.refused("x", server.ErrChanged)
+	if _, err := n.Rejoin(t.Context(), n.known(), 0); err == nil || !strings.Contains(err.Error(), "is a replica") {
+		t.Errorf("Rejoin() = %v; want that what the Sentinels name is a replica", err)
+	}
+}
