@@ -117,7 +117,7 @@ func (s *sentinels) must(ctx context.Context) error {
 
 // ask asks all at once, and returns as soon as a majority agrees.
 func (s *sentinels) ask(ctx context.Context) (seat, error) {
-	said := s.hear(ctx, func(said []told) bool { return agreed(said, len(s.all)) })
+	said := s.hear(ctx, func(said []testimony) bool { return agreed(said, len(s.all)) })
 	if err := ctx.Err(); err != nil && len(said) == 0 {
 		return seat{}, err
 	}
@@ -125,8 +125,8 @@ func (s *sentinels) ask(ctx context.Context) (seat, error) {
 }
 
 // hear asks all at once until it has heard enough. One that is busy with an earlier question is not asked.
-func (s *sentinels) hear(ctx context.Context, enough func([]told) bool) (said []told) {
-	answers := make(chan told, len(s.all))
+func (s *sentinels) hear(ctx context.Context, enough func([]testimony) bool) (said []testimony) {
+	answers := make(chan testimony, len(s.all))
 	asked := 0
 	for _, one := range s.all {
 		if !one.busy.CompareAndSwap(false, true) {
@@ -150,7 +150,7 @@ func (s *sentinels) hear(ctx context.Context, enough func([]told) bool) (said []
 }
 
 // believe draws the conclusion, and remembers it.
-func (s *sentinels) believe(said []told) (seat, error) {
+func (s *sentinels) believe(said []testimony) (seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := choose(said, s.known, len(s.all))
@@ -160,11 +160,11 @@ func (s *sentinels) believe(said []told) (seat, error) {
 		}
 		s.known = p
 	}
-	if few := 2*len(answered(said)) <= len(s.all); few != s.few {
+	if few := 2*len(speaking(said)) <= len(s.all); few != s.few {
 		s.few = few
 		if few {
 			s.log.Warn("less than half of the Sentinels answer: without them there is no failover, and none is noticed",
-				"name", s.name, "answer", len(answered(said)), "of", len(s.all), "why", complaints(said))
+				"name", s.name, "answer", len(speaking(said)), "of", len(s.all), "why", complaints(said))
 		} else {
 			s.log.Info("a majority of the Sentinels answers", "name", s.name)
 		}
@@ -176,10 +176,10 @@ func (s *sentinels) believe(said []told) (seat, error) {
 }
 
 // ask asks one.
-func (one *sentinel) ask(ctx context.Context, master string, within time.Duration) told {
+func (one *sentinel) ask(ctx context.Context, master string, within time.Duration) testimony {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	t := told{sentinel: one.addr}
+	t := testimony{sentinel: one.addr}
 	if t.err = one.line.open(ctx); t.err == nil {
 		t.err = one.put(ctx, master, &t)
 	}
@@ -190,7 +190,7 @@ func (one *sentinel) ask(ctx context.Context, master string, within time.Duratio
 }
 
 // put puts the question, twice if need be: the connection may have been dead.
-func (one *sentinel) put(ctx context.Context, master string, t *told) error {
+func (one *sentinel) put(ctx context.Context, master string, t *testimony) error {
 	var answers []rueidis.RedisResult
 	err := errLate
 	for range 2 {

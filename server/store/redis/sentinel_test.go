@@ -15,9 +15,9 @@ import (
 )
 
 func TestChoose(t *testing.T) {
-	say := func(places ...seat) (said []told) {
+	say := func(places ...seat) (said []testimony) {
 		for _, p := range places {
-			t := told{seat: p}
+			t := testimony{seat: p}
 			if p.addr == "" {
 				t.err = errors.New("silent")
 			}
@@ -28,7 +28,7 @@ func TestChoose(t *testing.T) {
 	a1, b1, b2, c3, silent := seat{"a", 1}, seat{"b", 1}, seat{"b", 2}, seat{"c", 3}, seat{}
 	tests := []struct {
 		name  string
-		said  []told
+		said  []testimony
 		known seat
 		want  seat
 		err   error

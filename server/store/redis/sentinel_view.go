@@ -12,16 +12,16 @@ type seat struct {
 	epoch uint64
 }
 
-// told is what one Sentinel says.
-type told struct {
+// testimony is what one Sentinel says.
+type testimony struct {
 	sentinel string
 	seat     seat
 	says     map[string]string // SENTINEL MASTER
 	err      error             // then it says nothing
 }
 
-// answered are those that said something.
-func answered(said []told) (some []told) {
+// speaking are those that said something.
+func speaking(said []testimony) (some []testimony) {
 	for _, t := range said {
 		if t.err == nil {
 			some = append(some, t)
@@ -31,7 +31,7 @@ func answered(said []told) (some []told) {
 }
 
 // agreed reports whether more than half of all Sentinels say the same.
-func agreed(said []told, all int) bool {
+func agreed(said []testimony, all int) bool {
 	for _, t := range said {
 		if t.err == nil && 2*votes(said, t.seat) > all {
 			return true
@@ -41,7 +41,7 @@ func agreed(said []told, all int) bool {
 }
 
 // votes is how many Sentinels say p.
-func votes(said []told, p seat) (n int) {
+func votes(said []testimony, p seat) (n int) {
 	for _, t := range said {
 		if t.err == nil && t.seat == p {
 			n++
@@ -60,8 +60,8 @@ var (
 // it, and the others learn of it; of one epoch, what most say. An older one than is known comes from a Sentinel that was cut
 // off, and so does another address in the same epoch from one that is set up wrongly: neither is believed, unless a majority
 // of all says so, which then were set up anew.
-func choose(said []told, known seat, all int) (seat, error) {
-	said = answered(said)
+func choose(said []testimony, known seat, all int) (seat, error) {
+	said = speaking(said)
 	if len(said) == 0 {
 		return seat{}, errSilent
 	}
@@ -82,7 +82,7 @@ func choose(said []told, known seat, all int) (seat, error) {
 }
 
 // complaints is why Sentinels don't answer.
-func complaints(said []told) string {
+func complaints(said []testimony) string {
 	var b strings.Builder
 	for _, t := range said {
 		if t.err != nil {
