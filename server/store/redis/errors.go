@@ -20,6 +20,8 @@ type words struct {
 	secret   string // which none of them holds
 	tls      bool
 	patience time.Duration
+
+	partition bool // of a cluster
 }
 
 // errLate says that an attempt was given up before it was answered.
@@ -68,11 +70,19 @@ var certain = map[string]string{
 	"CROSSSLOT":   "this Redis is part of a cluster",
 }
 
+// moving are the codes with which a node of a cluster refuses a command because of where the slot is.
+var moving = map[string]bool{"MOVED": true, "ASK": true, "TRYAGAIN": true}
+
+// elsewhere are the codes after which one connects anew, to whoever serves by then: this one may never do so again.
+var elsewhere = map[string]bool{"CLUSTERDOWN": true}
+
 // refusal is the error for one that Redis, or something before it, answered.
 func (w words) refusal(err error) error {
 	switch code := codeOf(err.Error()); {
 	case code == "NOSCRIPT":
 		return server.ErrChanged
+	case w.partition && moving[code]:
+		return fmt.Errorf("%w: its slot is another node's, or on its way there (%s)", server.ErrChanged, w.plain(err))
 	case certain[code] != "":
 		return fmt.Errorf("%w: %s", server.ErrUnavailable, w.plain(err))
 	default:
@@ -84,6 +94,9 @@ func (w words) refusal(err error) error {
 func codeOf(text string) string {
 	if strings.Contains(text, "The user executing the script can't") {
 		return "NOPERM"
+	}
+	if strings.Contains(text, "access a non local key") { // a script, in a slot that moves
+		return "TRYAGAIN"
 	}
 	code, _, _ := strings.Cut(text, " ")
 	return code
@@ -99,7 +112,7 @@ func (w words) plain(err error) string {
 		text = strings.ReplaceAll(text, w.secret, "•••")
 	}
 	switch code := codeOf(text); {
-	case certain[code] != "":
+	case certain[code] != "" && !(w.partition && moving[code]):
 		return certain[code] + " (" + text + ")"
 	case strings.HasPrefix(text, "TLS: tls: first record"), text == "TLS: context deadline exceeded":
 		return "it does not speak TLS: redis:// instead of rediss://"

@@ -17,6 +17,7 @@ import (
 type facts struct {
 	at           time.Time
 	info, config map[string]string // config is nil when CONFIG is forbidden, info when INFO is
+	partition    bool              // it is one of a cluster's masters
 
 	run, replication string
 	promise          string
@@ -30,7 +31,7 @@ const lookEvery = time.Minute
 // settings are what we ask of CONFIG, one at a time: Redis before 7 takes no more.
 var settings = []string{
 	"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "save", "maxmemory", "maxmemory-policy",
-	"min-replicas-to-write", "min-replicas-max-lag",
+	"min-replicas-to-write", "min-replicas-max-lag", "cluster-require-full-coverage",
 }
 
 // questions are the commands whose answers heard reads.
@@ -75,15 +76,20 @@ func (s *Store) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := factsOf(s.client.heard(answers))
-	f.at = time.Now()
-	s.facts.Store(f)
+	f := &facts{at: time.Now(), partition: s.options.partition}
+	f.info, f.config = s.client.heard(answers)
+	s.facts.Store(f.conclude())
 	return nil
 }
 
-// factsOf draws the conclusions.
+// factsOf is what a Redis alone says.
 func factsOf(info, config map[string]string) *facts {
-	f := &facts{info: info, config: config, run: info["run_id"], replication: info["master_replid"]}
+	return (&facts{info: info, config: config}).conclude()
+}
+
+// conclude draws the conclusions.
+func (f *facts) conclude() *facts {
+	f.run, f.replication = f.info["run_id"], f.info["master_replid"]
 	f.details = f.detail()
 	f.promise = f.lasting() + ". " + fencedPromise
 	f.warnings = f.warn()
@@ -170,8 +176,11 @@ func (f *facts) unfit() error {
 	if master, is := f.replica(); is {
 		return fmt.Errorf("it is a replica, which takes no writes: use its master, %s", master)
 	}
-	if f.info["redis_mode"] == "cluster" {
+	switch cluster := f.info["redis_mode"] == "cluster"; {
+	case cluster && !f.partition:
 		return errors.New("it is part of a cluster; a redis:// store is one Redis alone")
+	case !cluster && f.partition && f.info["redis_mode"] != "":
+		return errors.New("it is not part of a cluster any more")
 	}
 	return nil
 }
@@ -187,7 +196,7 @@ func (f *facts) atLeastUp() time.Duration {
 
 // warn says what is dangerous, the worst first.
 func (f *facts) warn() (warnings []string) {
-	found := []server.Finding{f.eviction(), f.role(), f.disk(), f.copies(), f.version()}
+	found := []server.Finding{f.eviction(), f.role(), f.disk(), f.copies(), f.coverage(), f.version()}
 	if f.aof() != "yes" && f.config != nil { // what an append-only file may lose is in the promise
 		found = append(found, f.persistence())
 	}

@@ -31,6 +31,9 @@ func (f *facts) role() server.Finding {
 	if f.info == nil {
 		return server.Finding{}
 	}
+	if f.partition {
+		return finding("role", server.OK, "", "a master of the cluster")
+	}
 	return finding("role", server.OK, "", "a master, not part of a cluster")
 }
 
@@ -99,12 +102,27 @@ func (f *facts) memory() server.Finding {
 	return finding("memory", server.OK, "", "%d %% of %d MiB used", percent, limit/mib)
 }
 
+// coverage is what becomes of a cluster that has lost some slots.
+func (f *facts) coverage() server.Finding {
+	switch {
+	case !f.partition || f.config["cluster-require-full-coverage"] == "":
+		return server.Finding{}
+	case f.config["cluster-require-full-coverage"] == "yes":
+		return finding("coverage", server.Warn, "CONFIG SET cluster-require-full-coverage no, CONFIG REWRITE, on every node",
+			"cluster-require-full-coverage yes: when one shard is lost, the whole cluster refuses, and every id with it")
+	default:
+		return finding("coverage", server.OK, "", "when one shard is lost, the others go on")
+	}
+}
+
 // copies is about replicas.
 func (f *facts) copies() server.Finding {
 	replicas := f.info["connected_slaves"]
 	switch {
 	case replicas == "":
 		return server.Finding{}
+	case replicas == "0" && f.partition:
+		return finding("replicas", server.Warn, "redis-cli --cluster add-node HOST:PORT HOST:PORT --cluster-slave", "none: if this master is lost, so are its ids")
 	case replicas == "0":
 		return finding("replicas", server.OK, "", "none: this Redis is all there is")
 	case f.config["min-replicas-to-write"] == "0":

@@ -64,7 +64,7 @@ type conn struct {
 }
 
 func newLine(o Options, secure *tls.Config) *line {
-	l := &line{words: words{secret: o.Password, tls: o.tls, patience: o.patience}}
+	l := &line{words: words{secret: o.Password, tls: o.tls, patience: o.patience, partition: o.partition}}
 	l.option = rueidis.ClientOption{
 		InitAddress: []string{o.addr}, Username: o.user, Password: o.Password, SelectDB: o.db,
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
@@ -219,6 +219,9 @@ func (l *line) run(a *attempt, ask func(context.Context) []rueidis.RedisResult) 
 	for _, r := range results {
 		if err := r.NonRedisError(); err != nil {
 			return nil, l.words.fault(a, err)
+		}
+		if err := r.Error(); err != nil && elsewhere[codeOf(err.Error())] {
+			l.old.Store(true)
 		}
 	}
 	return results, nil

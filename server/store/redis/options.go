@@ -19,8 +19,9 @@ type Options struct {
 	SentinelPassword string        // likewise, of the Sentinels
 	Grace            time.Duration // how long a node waits for others after the store has changed
 
-	patience time.Duration                              // with a command; tests on a busy machine have more
-	pause    func(context.Context, time.Duration) error // waits; tests have another
+	patience   time.Duration                              // with a command; tests on a busy machine have more
+	pause      func(context.Context, time.Duration) error // waits; tests have another
+	chartLasts time.Duration                              // how soon a cluster's nodes may be asked again; tests don't wait
 
 	name          string                                         // the URL without secrets
 	network, addr string                                         // as of net.Dial
@@ -36,6 +37,10 @@ type Options struct {
 	sentinels    []string // host:port of each; none: addr is the Redis
 	master       string   // what they call it
 	sentinelUser string
+
+	seeds      []string // host:port of some of a cluster's nodes; none: it is no cluster
+	partitions int      // that its ids are spread over; 0: as many as they are
+	partition  bool     // this is one of them (cluster.go)
 }
 
 const (
@@ -53,6 +58,7 @@ const (
 const (
 	schemeTCP, schemeTLS, schemeUnix  = "redis", "rediss", "redis+unix"
 	schemeSentinel, schemeSentinelTLS = "redis+sentinel", "rediss+sentinel"
+	schemeCluster, schemeClusterTLS   = "redis+cluster", "rediss+cluster"
 )
 
 var queryKeys = map[string][]string{
@@ -61,12 +67,15 @@ var queryKeys = map[string][]string{
 	schemeUnix:        {"prefix", "db", "wait"},
 	schemeSentinel:    {"prefix", "sentinel_username", "sentinel_password", "wait"},
 	schemeSentinelTLS: {"prefix", "sentinel_username", "sentinel_password", "cacert", "cert", "key", "wait"},
+	schemeCluster:     {"prefix", "partitions", "wait"},
+	schemeClusterTLS:  {"prefix", "partitions", "cacert", "cert", "key", "wait"},
 }
 
 // Parse reads a URL: redis://[user[:password]@]host[:port][/db][?prefix=turno:], rediss:// the same with TLS and besides
 // ?cacert=FILE, ?cert=FILE&key=FILE, or redis+unix://[user[:password]@]/path/of/the/socket[?db=N][&prefix=turno:]; or
 // redis+sentinel://[user[:password]@]h1[:port],h2,…/MASTERNAME[/db][?sentinel_username=U&sentinel_password=P], where user and
-// password are the master's, and rediss+sentinel:// the same with TLS to Sentinels and Redis. ?wait=N goes with all.
+// password are the master's, and rediss+sentinel:// the same with TLS to Sentinels and Redis; or
+// redis+cluster://[user[:password]@]h1[:port],h2,…[?partitions=16], and rediss+cluster://. ?wait=N goes with all.
 // It has no effects. Its errors quote nothing that may be part of a password, however wrongly that was written.
 func Parse(rawURL string) (Options, error) {
 	u, hosts, err := parseURL(rawURL)
@@ -82,7 +91,7 @@ func Parse(rawURL string) (Options, error) {
 	}
 	known, ok := queryKeys[u.Scheme]
 	if !ok {
-		return Options{}, errors.New("the scheme is none of redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://")
+		return Options{}, errors.New("the scheme is none of redis://, rediss://, redis+unix://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -139,13 +148,18 @@ func (o *Options) place(u *url.URL, hosts []string, query url.Values) error {
 		if o.master, db, _ = strings.Cut(db, "/"); o.master == "" {
 			return fmt.Errorf("%s:// wants the name that the Sentinels have for the master: %s://HOST,HOST,HOST/mymaster", u.Scheme, u.Scheme)
 		}
+	case schemeCluster, schemeClusterTLS:
+		if db != "" {
+			return fmt.Errorf("%s:// has no databases: end it with the hosts", u.Scheme)
+		}
+		return o.placeCluster(u.Scheme, hosts, query)
 	default:
 		addrs, err := addresses(u.Scheme, hosts, defaultPort)
 		if err != nil {
 			return err
 		}
 		if len(addrs) > 1 {
-			return fmt.Errorf("%s:// is one Redis; several hosts are for redis+sentinel://", u.Scheme)
+			return fmt.Errorf("%s:// is one Redis; several hosts are for redis+sentinel:// and redis+cluster://", u.Scheme)
 		}
 		o.network, o.addr = "tcp", addrs[0]
 		if o.tls {
