@@ -23,6 +23,7 @@ type plan struct {
 	id          string        // used already; "": fresh ones
 	ids         int           // how many fresh ones; 0: 1
 	keepGoing   bool          // count all violations
+	keys        string        // the share of requests that are made again with an Idempotency-Key; "": none
 }
 
 // longest is how long a load goes on that nobody stops.
@@ -47,6 +48,9 @@ func (p plan) args() []string {
 		args = append(args, "--id", p.id)
 	} else {
 		args = append(args, "--ids", or(p.ids, 1))
+	}
+	if p.keys != "" {
+		args = append(args, "--idempotency-key-ratio", p.keys)
 	}
 	if p.keepGoing {
 		args = append(args, "--keep-going")

@@ -29,7 +29,7 @@ const (
 )
 
 // mutants lists them. Each stands for a rule of the batcher or of a store; fenceOff is also a control in the table itself.
-var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, noRecord, earlyAnswer, lateCommit, fenceOff, noGrace, lostEntry}
+var mutants = []*mutant{lateJoiner, spareNumber, blindRetry, noRecord, earlyAnswer, lateCommit, fenceOff, noGrace, lostEntry, lostKey, keyAfterwards}
 
 var fenceOff = &mutant{
 	name: "fence off", does: "takes no notice of a store that went back: nobody compares marks",
@@ -37,7 +37,7 @@ var fenceOff = &mutant{
 	edits: []edit{
 		{"server/call.go", "	last := c.First + c.Granted - 1\n", "	last := c.First + c.Granted - 1\n	c.Mark, k.mark, k.recent = 0, 0, recent{}\n"},
 		{"server/store/redis/life.go", "s.fence(ctx, m.life, marks, jump)", "s.fence(ctx, m.life, nil, jump)"},
-		{"server/store/redis/reserve.lua", "elseif redis.call('SISMEMBER', ids, sub(key, #prefix + 1)) ~= 0 then", "elseif false then"},
+		{"server/store/redis/reserve.lua", "elseif redis.call('SISMEMBER', ids, id) ~= 0 then", "elseif false then"},
 	},
 }
 
@@ -50,10 +50,10 @@ var noGrace = &mutant{
 var lateJoiner = &mutant{
 	name: "late joiner", does: "gives the numbers of a block to requests that came after the block was asked for",
 	row: "link slow", store: everysec, nodes: 3, convicts: byProof,
-	edits: []edit{{"server/call.go", "	for i, w := range blk.waiters {\n", `	for i := range min(len(blk.waiters), len(k.waiting)) {
-		blk.waiters[i], k.waiting[i] = k.waiting[i], blk.waiters[i]
+	edits: []edit{{"server/call.go", "	next, end := c.First, c.First+min(c.N, c.Granted)\n", `	for i, late := range blk.of.waiting[:min(len(blk.waiters), len(blk.of.waiting))] {
+		blk.waiters[i], blk.of.waiting[i] = late, blk.waiters[i]
 	}
-	for i, w := range blk.waiters {
+	next, end := c.First, c.First+min(c.N, c.Granted)
 `}},
 }
 
@@ -124,6 +124,30 @@ var earlyAnswer = &mutant{
 			s.call.Claims[i].Mark = 0
 		}
 `}},
+}
+
+var lostKey = &mutant{
+	name: "lost key", does: "the Redis script takes a number for a key that has one",
+	row: "link cut, with keys", store: everysec, nodes: 1, convicts: byProof,
+	edits: []edit{{"server/store/redis/reserve.lua", "      if has then\n", "      if false then\n"}},
+}
+
+var keyAfterwards = &mutant{
+	name: "key afterwards", does: "keeps the number of a key in the node, beside the store, once the answer is there",
+	row: "link cut, with keys", store: everysec, nodes: 3, convicts: byProof,
+	edits: []edit{
+		{"server/batcher.go", "	w := newWaiter(c, since, key)\n", `	if had, ok := b.keys.Load(string(id) + " " + key); ok && key != "" {
+		return had.(uint64), replayed, nil
+	}
+	w := newWaiter(c, since, "")
+`},
+		{"server/batcher.go", "	turno, o, err := w.turno, w.outcome, w.err\n", `	turno, o, err := w.turno, w.outcome, w.err
+	if o == answered && key != "" {
+		b.keys.Store(string(id)+" "+key, turno)
+	}
+`},
+		{"server/batcher.go", "type batcher struct {\n", "type batcher struct {\n	keys sync.Map\n"},
+	},
 }
 
 var lostEntry = &mutant{

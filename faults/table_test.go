@@ -8,7 +8,7 @@ import (
 )
 
 // faults is the table, in the document's order.
-var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, windows, linkFaults, shortages, clientFaults, edges)
+var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, windows, linkFaults, sessionFaults, shortages, clientFaults, edges)
 
 // anyStore is one of each kind; the Redis ones share what they do about a node.
 var anyStore = []*store{memory, file, everysec}
