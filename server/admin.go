@@ -98,7 +98,7 @@ func (s *Server) serveCounter(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) snapshot(now time.Time) api.Snapshot {
 	info := s.store.Info()
-	return api.Snapshot{
+	snapshot := api.Snapshot{
 		At: now.UTC().Format(time.RFC3339Nano), Name: s.Addr(), Version: s.config.Version, Go: runtime.Version(),
 		PID: s.config.PID, Uptime: int64(now.Sub(s.started)), State: s.State().String(),
 		Store: info.Name, Promise: info.Promise, IDs: info.IDs, MaxIDs: info.Bounds.IDs,
@@ -107,6 +107,8 @@ func (s *Server) snapshot(now time.Time) api.Snapshot {
 		Blocks:       api.Blocks{Calls: s.parts.books.calls.Load(), Blocks: s.parts.books.blocks.Load()},
 		StoreDetails: info.Details, StoreWarnings: info.Warnings,
 	}
+	s.observe(&snapshot)
+	return snapshot
 }
 
 func writeProblem(w http.ResponseWriter, p problem) {

@@ -69,7 +69,7 @@ func busy(t *testing.T) *running {
 }
 
 var busyRequests = map[string]uint64{"ok": 3, "bad_id": 1, "bad_request": 1, "not_found": 1, "method": 1, "too_many_ids": 1,
-	"exhausted": 0, "overloaded": 0, "store_unavailable": 0, "client_gone": 0, "replayed": 0, "bad_key": 0, "sessions_full": 0}
+	"exhausted": 0, "overloaded": 0, "store_unavailable": 0, "client_gone": 0, "replayed": 0, "bad_key": 0, "sessions_full": 0, "prefetch": 0}
 
 func TestSnapshot(t *testing.T) {
 	r := busy(t)
@@ -85,7 +85,9 @@ func TestSnapshot(t *testing.T) {
 	want := api.Snapshot{At: s.At, Name: r.Addr(), Version: "v9", Go: s.Go, PID: 42, Uptime: s.Uptime, State: "ready", Store: "memory",
 		Promise: "volatile: starts again at 1 after a restart", IDs: 1, MaxIDs: 1,
 		Ledger:   api.Ledger{Issued: 3, Delivered: 3, Burned: map[string]uint64{"client_gone": 0, "late": 0, "rollback": 0, "write_failed": 0}},
-		Declared: []api.Range{}}
+		Declared: []api.Range{}, Connections: s.Connections, MaxConnections: server.DefaultMaxConns,
+		StoreErrors: map[string]uint64{"changed": 0, "timeout": 0, "unavailable": 0, "unknown": 0}, Lost: map[string]uint64{"log": 0}}
+	s.Durations, s.StoreCalls, s.Process = api.Histogram{}, api.Histogram{}, api.Process{} // observe_test.go looks at them
 	if got, want := marshal(t, s), marshal(t, want); got != want || s.Uptime <= 0 || s.At == "" || s.Go == "" {
 		t.Errorf("snapshot = %s; want %s", got, want)
 	}
@@ -105,7 +107,8 @@ func TestMetrics(t *testing.T) {
 	}{
 		{"turno_issued_total", "", 3}, {"turno_delivered_total", "", 3}, {"turno_unknown_total", "", 0}, {"turno_undelivered", "", 0},
 		{"turno_burned_total", "late", 0}, {"turno_rollbacks_total", "", 0}, {"turno_declared_total", "", 0},
-		{"turno_store_calls_total", "", 0}, {"turno_store_errors_total", "timeout", 0}, {"turno_ids", "", 1}, {"turno_ids_limit", "", 1}, {"turno_in_flight_requests", "", 0},
+		{"turno_store_calls_total", "", 0}, {"turno_store_errors_total", "timeout", 0}, {"turno_ids", "", 1}, {"turno_ids_limit", "", 1}, {"turno_connections_limit", "", server.DefaultMaxConns},
+		{"turno_store_info", "volatile: starts again at 1 after a restart", 1}, {"turno_telemetry_lost_total", "log", 0}, {"turno_in_flight_requests", "", 0},
 		{"turno_state", "ready", 1}, {"turno_state", "draining", 0}, {"turno_build_info", "v9", 1},
 	}
 	for _, tt := range tests {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -18,12 +17,15 @@ var (
 		"How long it took to hand out a number, from the parsed request to the made answer.", nil, nil)
 	descInFlight    = prometheus.NewDesc("turno_in_flight_requests", "Requests that wait for the store.", nil, nil)
 	descConns       = prometheus.NewDesc("turno_connections", "Open connections of the public listener.", nil, nil)
+	descMaxConns    = prometheus.NewDesc("turno_connections_limit", "Connections that may be open.", nil, nil)
 	descIDs         = prometheus.NewDesc("turno_ids", "Live ids.", nil, nil)
 	descMaxIDs      = prometheus.NewDesc("turno_ids_limit", "Ids that may live.", nil, nil)
 	descSessions    = prometheus.NewDesc("turno_sessions", "Idempotency keys that have a number.", nil, nil)
 	descMaxSessions = prometheus.NewDesc("turno_sessions_limit", "Idempotency keys that may have one.", nil, nil)
 	descState       = prometheus.NewDesc("turno_state", "1 for the state that the server is in.", []string{"state"}, nil)
 	descBuild       = prometheus.NewDesc("turno_build_info", "1, with what runs here.", []string{"version", "goversion", "store"}, nil)
+	descPromise     = prometheus.NewDesc("turno_store_info", "1, with what the store promises now.", []string{"store", "promise"}, nil)
+	descLost        = prometheus.NewDesc("turno_telemetry_lost_total", "What the server could not say of itself, by kind.", []string{"kind"}, nil)
 )
 
 // What /metrics says of the numbers (api.Ledger) and of the store.
@@ -48,8 +50,8 @@ var _ prometheus.Collector = collector{}
 
 func (s *Server) metricsHandler() http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	r.MustRegister(collector{s})
+	return promhttp.HandlerFor(prometheus.Gatherers{r, s.process}, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Describe implements prometheus.Collector.
@@ -68,6 +70,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	info := c.store.Info()
 	send(descInFlight, prometheus.GaugeValue, float64(c.inFlight.Load()))
 	send(descConns, prometheus.GaugeValue, float64(c.conns.open()))
+	send(descMaxConns, prometheus.GaugeValue, float64(c.conns.admission.total))
 	send(descIDs, prometheus.GaugeValue, float64(info.IDs))
 	send(descMaxIDs, prometheus.GaugeValue, float64(info.Bounds.IDs))
 	send(descSessions, prometheus.GaugeValue, float64(info.Sessions))
@@ -80,6 +83,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		send(descState, prometheus.GaugeValue, is, name)
 	}
 	send(descBuild, prometheus.GaugeValue, 1, c.config.Version, runtime.Version(), info.Name)
+	send(descPromise, prometheus.GaugeValue, 1, info.Name, info.Promise)
+	send(descLost, prometheus.CounterValue, float64(c.lostLogs.Load()), lostLog)
 	c.collectNumbers(send)
 	took := new(distribution)
 	c.parts.books.took.addTo(took)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
@@ -48,6 +49,9 @@ type Server struct {
 	metrics metrics
 	started time.Time
 	pauses  pauses
+	process *prometheus.Registry // what the process costs
+
+	lostLogs atomic.Uint64 // lines that could not be written
 
 	state        atomic.Int32
 	lastRequests atomic.Bool  // every answer closes its connection
@@ -84,9 +88,11 @@ func innermost(err error) error {
 // Run next.
 func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	s := &Server{
-		config: config, log: config.Log, store: store, conns: newConns(config.admission()), started: time.Now(),
+		config: config, process: newProcess(), store: store, conns: newConns(config.admission()), started: time.Now(),
 		maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
 	}
+	s.log = slog.New(countedLog{config.Log.Handler(), &s.lostLogs})
+	s.config.Log = s.log
 	s.direct, _ = store.(Direct)
 	s.parts = newParts(store, &s.config)
 	var lc net.ListenConfig

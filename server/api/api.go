@@ -142,6 +142,16 @@ type Snapshot struct {
 	Declared    []Range           `json:"declared"` // numbers that this process skipped on purpose: nobody was or will be given them
 	Blocks      Blocks            `json:"blocks"`
 
+	Connections    int               `json:"connections"` // of the public listener
+	MaxConnections int               `json:"max_connections"`
+	Durations      Histogram         `json:"durations"`    // of requests that got a number
+	StoreCalls     Histogram         `json:"store_calls"`  // those that were answered
+	StoreErrors    map[string]uint64 `json:"store_errors"` // calls that were not, by kind
+	Rollbacks      uint64            `json:"rollbacks"`    // ids found to have gone back in the store
+	Skipped        uint64            `json:"skipped"`      // numbers declared, also those of ranges that Declared had no room for
+	Lost           map[string]uint64 `json:"lost"`         // of what the node says of itself, by kind: "log" lines that could not be written
+	Process        Process           `json:"process"`
+
 	StoreDetails  map[string]string `json:"store_details,omitempty"`  // what the promise rests on, as the store says it
 	StoreWarnings []string          `json:"store_warnings,omitempty"` // what is dangerous about it
 }
