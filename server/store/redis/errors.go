@@ -74,7 +74,7 @@ var certain = map[string]string{
 var moving = map[string]bool{"MOVED": true, "ASK": true, "TRYAGAIN": true}
 
 // elsewhere are the codes after which one connects anew, to whoever serves by then: this one may never do so again.
-var elsewhere = map[string]bool{"CLUSTERDOWN": true}
+var elsewhere = map[string]bool{"CLUSTERDOWN": true, "READONLY": true}
 
 // refusal is the error for one that Redis, or something before it, answered.
 func (w words) refusal(err error) error {

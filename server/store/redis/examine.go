@@ -21,8 +21,8 @@ func (s *Store) Examine(ctx context.Context) []server.Finding {
 	}
 	f := s.facts.Load()
 	found := []server.Finding{s.reachable(f), s.private(), f.version(), f.role()}
-	found = append(found, s.permitted(ctx), s.scripts(ctx), s.roundTrip(ctx))
-	found = append(found, f.persistence(), f.disk(), f.eviction(), f.memory(), f.copies(), s.clock(ctx), s.counters(ctx))
+	found = append(found, s.watched(ctx), s.permitted(ctx), s.waited(ctx), s.scripts(ctx), s.roundTrip(ctx))
+	found = append(found, f.persistence(), f.disk(), f.eviction(), f.memory(), f.copies(), f.lag(), s.clock(ctx), s.counters(ctx))
 	return slices.DeleteFunc(found, func(f server.Finding) bool { return f.Name == "" })
 }
 

@@ -140,3 +140,63 @@ func TestPromiseChanges(t *testing.T) {
 		t.Errorf("the promise was %q and is %q", before, after)
 	}
 }
+
+// Behind Sentinels, doctor says what a failover needs.
+func TestExamineSentinels(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Fsync: "always", Password: "pw"}})
+	at := strings.Replace(set.URL(), "//", "//:pw@", 1)
+	examine := func(query string) map[string]server.Finding {
+		t.Helper()
+		return findings(visit(t, at+query).Examine(t.Context()))
+	}
+	want := func(when string, f server.Finding, level server.Level, says, hint string) {
+		t.Helper()
+		if f.Level != level || !strings.Contains(f.Says, says) || !strings.Contains(f.Hint, hint) || hint == "" && f.Hint != "" {
+			t.Errorf("%s: Examine() finds %+v; want %s, %q, %q", when, f, level, says, hint)
+		}
+	}
+	f := examine("")
+	want("all well", f["sentinels"], server.OK, "3 of 3 answer and name "+set.Redis[0].Addr()+"; quorum 2, a master is taken for dead after 500ms", "")
+	want("all well", f["replicas"], server.Warn, "given twice", "min-replicas-to-write 1")
+	want("all well", f["replica lag"], server.OK, "online", "")
+	set.Redis[0].Run("CONFIG SET min-replicas-to-write 1")
+	want("min-replicas-to-write", examine("")["replicas"], server.Warn, "follow asynchronously", "?wait=1")
+	want("?wait=1", examine("?wait=1")["replicas"], server.OK, "on 1 of them", "")
+	want("?wait=2", examine("?wait=2")["replicas"], server.OK, "on all of them", "")
+	want("?wait=3", examine("?wait=3")["replicas"], server.Fail, "no number is handed out", "smaller ?wait=")
+
+	one := "redis+sentinel://:pw@" + set.All[0].Addr() + "/" + redistest.MasterName
+	want("one is named", findings(visit(t, one).Examine(t.Context()))["sentinels"], server.Warn, "they know of 3", "name them all")
+	set.Redis[1].Kill()
+	set.Redis[2].Kill()
+	eventually(t, "the replicas are gone", func() bool { return set.Redis[0].Field("connected_slaves") == "0" })
+	want("no replica", examine("")["replicas"], server.Warn, "nothing to fail over to", "start a replica")
+	set.All[2].Kill()
+	want("one Sentinel is gone", examine("")["sentinels"], server.Warn, "2 of 3 answer", "start the others")
+	s := visit(t, at)
+	set.All[1].Kill()
+	want("two Sentinels are gone", findings(s.Examine(t.Context()))["sentinels"], server.Fail, "1 of 3 answer", "no failover")
+}
+
+func TestPromiseOfFailovers(t *testing.T) {
+	tests := []struct {
+		name   string
+		guided bool
+		wait   int
+		config map[string]string
+		want   string
+	}{
+		{"a Redis alone", false, 0, nil, ""},
+		{"waiting", false, 1, nil, "on 1 of 2 replicas before it is answered (?wait=1)"},
+		{"Sentinels", true, 0, map[string]string{"min-replicas-to-write": "0", "min-replicas-max-lag": "10"}, "lasts: min-replicas-to-write is 0"},
+		{"Sentinels, a limit", true, 0, map[string]string{"min-replicas-to-write": "1", "min-replicas-max-lag": "10"}, "for up to 10 s: min-replicas-max-lag"},
+		{"Sentinels, no CONFIG", true, 0, nil, "for as long as that takes writes"},
+		{"Sentinels, waiting", true, 2, nil, "only if 2 replicas are, too"},
+	}
+	for _, tt := range tests {
+		f := &facts{info: map[string]string{"connected_slaves": "2"}, config: tt.config, guided: tt.guided, wanted: tt.wait}
+		if got := f.failingOver(); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: failingOver() = %q; want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -18,6 +18,8 @@ type facts struct {
 	at           time.Time
 	info, config map[string]string // config is nil when CONFIG is forbidden, info when INFO is
 	partition    bool              // it is one of a cluster's masters
+	guided       bool              // Sentinels say which it is
+	wanted       int               // replicas that must have a number before it is answered
 
 	run, replication string
 	promise          string
@@ -76,7 +78,7 @@ func (s *Store) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := &facts{at: time.Now(), partition: s.options.partition}
+	f := &facts{at: time.Now(), partition: s.options.partition, guided: s.guide != nil, wanted: s.options.replicas}
 	f.info, f.config = s.client.heard(answers)
 	s.facts.Store(f.conclude())
 	return nil
@@ -91,7 +93,7 @@ func factsOf(info, config map[string]string) *facts {
 func (f *facts) conclude() *facts {
 	f.run, f.replication = f.info["run_id"], f.info["master_replid"]
 	f.details = f.detail()
-	f.promise = f.lasting() + ". " + fencedPromise
+	f.promise = f.lasting() + ". " + f.failingOver() + fencedPromise
 	f.warnings = f.warn()
 	return f
 }
@@ -163,6 +165,9 @@ func (f *facts) detail() map[string]string {
 	put("eviction", f.policy())
 	put("max_memory", f.config["maxmemory"])
 	put("min_replicas", f.config["min-replicas-to-write"])
+	if f.wanted > 0 {
+		put("wait", strconv.Itoa(f.wanted))
+	}
 	return d
 }
 

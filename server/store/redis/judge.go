@@ -119,6 +119,8 @@ func (f *facts) coverage() server.Finding {
 func (f *facts) copies() server.Finding {
 	replicas := f.info["connected_slaves"]
 	switch {
+	case f.guided || f.wanted > 0:
+		return f.awaited()
 	case replicas == "":
 		return server.Finding{}
 	case replicas == "0" && f.partition:

@@ -16,7 +16,7 @@
 // # Permissions
 //
 // A user of Redis needs ~prefix* and +mget +mset +get +set +exists +type +pexpire +pexpireat +sadd +scard +sismember +hget
-// +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load; to look, +info and +config|get besides; to list, +sscan +scan.
+// +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load, and +wait with ?wait=N; to look, +info and +config|get besides; to list, +sscan +scan.
 package redis
 
 import (
