@@ -97,11 +97,10 @@ func (c *Cluster) divide(o Options) {
 	for _, tag := range tagsOf(o.partitions) {
 		part, slot := o, slotOf(tag)
 		part.partition = true
-		part.prefix += "{" + tag + "}:"
 		part.name += " partition {" + tag + "}"
 		part.where = func(ctx context.Context) (string, error) { return c.atlas.master(ctx, slot) }
 		s := &Store{
-			client: part.lines(c.atlas), options: part, prefix: part.prefix, name: part.name,
+			client: part.lines(c.atlas), options: part, prefix: o.prefix + "{" + tag + "}:", name: part.name,
 			bounds: shares(c.bounds, o.partitions), node: rand.Text()[:16], log: c.log,
 		}
 		s.facts.Store(&facts{})

@@ -201,7 +201,7 @@ func (a *atlas) ask(ctx context.Context, addr string) chartAnswer {
 		return chartAnswer{err: fmt.Errorf("ask %s for the slots: %w", addr, err)}
 	}
 	if text, err := answers[1].ToString(); err == nil {
-		c.sound = infoOf(text)["cluster_state"] == "ok"
+		c.sound = strings.Contains(text, "cluster_state:ok")
 	}
 	return chartAnswer{chart: c, build: b}
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -414,5 +417,103 @@ func TestClusterWaysIn(t *testing.T) {
 				t.Errorf("Info() = %+v holds the password", b.Info())
 			}
 		})
+	}
+}
+
+// What an operator asks of a cluster is of all partitions; what masters say alike is said once.
+func TestClusterOperate(t *testing.T) {
+	c := redistest.StartCluster(t, redistest.ClusterOptions{NoReplicas: true, Options: redistest.Options{Fsync: "always"}})
+	n := openCluster(t, c.URL())
+	v, err := clusterOptions(t, c.URL()).VisitCluster(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	want := map[string]uint64{}
+	for _, id := range n.ids("id-") {
+		n.at(id).want(id, 3, 1)
+		if was, err := v.Set(t.Context(), id, 10, false); was != 3 || err != nil {
+			t.Errorf("Set(%s, 10) = %d, %v; want 3", id, was, err)
+		}
+		n.at(id).want(id, 1, 11)
+		want[id] = 11
+	}
+	list := func() (map[string]uint64, error) {
+		got := map[string]uint64{}
+		return got, v.List(t.Context(), func(id string, last uint64) error { got[id] = last; return nil })
+	}
+	if got, err := list(); !maps.Equal(got, want) || err != nil {
+		t.Errorf("List() = %v, %v; want %v", got, err, want)
+	}
+	broken := v.of("id-0").prefix + "id-0"
+	c.Owner(c.Slot(broken)).Run("SET " + broken + " abc")
+	delete(want, "id-0")
+	if got, err := list(); !maps.Equal(got, want) || err == nil || !strings.Contains(err.Error(), broken) {
+		t.Errorf("List() = %v, %v; want %v, and that %s is broken", got, err, want, broken)
+	}
+	c.Masters[1].Run("CONFIG SET maxmemory-policy allkeys-lru", "CONFIG SET cluster-require-full-coverage yes")
+	wantFindings(t, v, c.Masters[1].Addr(), map[string]string{
+		"cluster": "ok: 3 masters and 0 replicas", "partitions": "ok: 16: 127.0.0.1:", "permissions": "ok: all that is needed",
+		"persistence": "ok: nothing lost", "replicas": "warn: none: if this master", "counters": "ok: 16 ids in 16 partitions",
+		"eviction": "fail: ADDR: allkeys-lru", "coverage": "warn: ADDR: cluster-require-full-coverage yes",
+	})
+	if w := strings.Join(n.Info().Warnings, "\n"); !strings.Contains(w, "none: if this master is lost") || strings.Count(w, "\n") > 0 {
+		t.Errorf("the node warns %q; want of missing replicas, once", w)
+	}
+	c.Masters[1].Kill()
+	wantFindings(t, v, "", map[string]string{"reachable": "fail: the store could not be reached: dial tcp " + c.Masters[1].Addr()})
+}
+
+// wantFindings wants each named finding once, with a level and a beginning, but for those that are OK of the other masters.
+func wantFindings(t *testing.T, c *Cluster, addr string, want map[string]string) {
+	t.Helper()
+	found := c.Examine(t.Context())
+	for name, text := range want {
+		text = strings.ReplaceAll(text, "ADDR", addr)
+		if !slices.ContainsFunc(found, func(f server.Finding) bool {
+			return f.Name == name && strings.HasPrefix(string(f.Level)+": "+f.Says, text)
+		}) {
+			t.Errorf("Examine() does not say %s: %s", name, text)
+		}
+	}
+	if t.Failed() {
+		for _, f := range found {
+			t.Logf("%s %s: %s → %s", f.Level, f.Name, f.Says, f.Hint)
+		}
+	}
+}
+
+// However many connections ask who serves, the nodes are not asked all the time; but when it matters, at once.
+func TestAtlasRests(t *testing.T) {
+	c := redistest.StartCluster(t, redistest.ClusterOptions{NoReplicas: true})
+	asked := func() (n int) {
+		for _, m := range c.Masters {
+			_, rest, _ := strings.Cut(m.Do("INFO", "commandstats"), "cmdstat_cluster|slots:calls=")
+			calls, _, _ := strings.Cut(rest, ",")
+			more, _ := strconv.Atoi(calls)
+			n += more
+		}
+		return n
+	}
+	o := clusterOptions(t, c.URL())
+	for _, tt := range []struct {
+		lasts   time.Duration
+		surveys int
+	}{{time.Hour, 1}, {0, 20}} {
+		o.chartLasts = tt.lasts
+		a, err := newAtlas(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := asked()
+		for slot := range 20 {
+			if addr, err := a.master(t.Context(), slot); addr != c.Masters[0].Addr() || err != nil {
+				t.Errorf("master(%d) = %s, %v; want %s", slot, addr, err, c.Masters[0].Addr())
+			}
+		}
+		// A survey asks all three, and believes the first; the others may not have counted it.
+		if n := asked() - before; n < tt.surveys || n > 3*tt.surveys {
+			t.Errorf("20 connections asked for the slots %d times; want it of %d surveys", n, tt.surveys)
+		}
 	}
 }

@@ -19,10 +19,15 @@ func (s *Store) Examine(ctx context.Context) []server.Finding {
 	if err := s.look(ctx); err != nil {
 		return []server.Finding{{Name: "reachable", Level: server.Fail, Says: err.Error()}}
 	}
+	return append(append([]server.Finding{s.reachable(s.facts.Load())}, s.examine(ctx)...), s.counters(ctx))
+}
+
+// examine looks at the server that was just looked at.
+func (s *Store) examine(ctx context.Context) []server.Finding {
 	f := s.facts.Load()
-	found := []server.Finding{s.reachable(f), s.private(), f.version(), f.role()}
+	found := []server.Finding{s.private(), f.version(), f.role()}
 	found = append(found, s.watched(ctx), s.permitted(ctx), s.waited(ctx), s.scripts(ctx), s.roundTrip(ctx))
-	found = append(found, f.persistence(), f.disk(), f.eviction(), f.memory(), f.copies(), f.lag(), s.clock(ctx), s.counters(ctx))
+	found = append(found, f.persistence(), f.disk(), f.eviction(), f.memory(), f.copies(), f.lag(), f.coverage(), s.clock(ctx))
 	return slices.DeleteFunc(found, func(f server.Finding) bool { return f.Name == "" })
 }
 
@@ -122,17 +127,28 @@ func (s *Store) clock(ctx context.Context) server.Finding {
 
 // counters looks at what is there already.
 func (s *Store) counters(ctx context.Context) server.Finding {
-	answers, err := s.client.ask(ctx, s.client.B().Scard().Key(s.idsKey()).Build(), s.client.B().Exists().Key(s.stoppedKey()).Build())
-	if err != nil {
+	ids, stopped, err := s.count(ctx)
+	switch {
+	case errors.Is(err, server.ErrUnavailable):
 		return finding("counters", server.Fail, "", "%v", err)
-	}
-	ids, err := answers[0].AsInt64()
-	if err != nil {
-		return finding("counters", server.Warn, "", "can't count them: %s", s.client.desk.words.plain(err))
-	}
-	if stopped, err := answers[1].AsInt64(); err == nil && stopped > 0 {
+	case err != nil:
+		return finding("counters", server.Warn, "", "can't count them: %v", err)
+	case stopped:
 		return finding("counters", server.Warn, "redis-cli HGETALL "+s.stoppedKey()+" shows each with its mark; tmctl counters set ID NUMBER, at or above it, puts it back",
 			"%d ids; some are stopped since the store went back", ids)
 	}
 	return finding("counters", server.OK, "", "%d ids below %s", ids, s.prefix)
+}
+
+// count is how many ids there are, and whether some are stopped.
+func (s *Store) count(ctx context.Context) (ids int64, stopped bool, err error) {
+	answers, err := s.client.ask(ctx, s.client.B().Scard().Key(s.idsKey()).Build(), s.client.B().Exists().Key(s.stoppedKey()).Build())
+	if err != nil {
+		return 0, false, err
+	}
+	if ids, err = answers[0].AsInt64(); err != nil {
+		return 0, false, s.client.refusal(err)
+	}
+	stops, err := answers[1].AsInt64()
+	return ids, err == nil && stops > 0, nil
 }

@@ -73,7 +73,7 @@ func (s *Store) permitted(ctx context.Context) server.Finding {
 		switch err := answers[i].Error(); {
 		case err == nil || rueidis.IsRedisNil(err):
 		case strings.HasPrefix(err.Error(), "NOPERM") && strings.Contains(err.Error(), "keys"):
-			keys = "~" + s.prefix + "* "
+			keys = "~" + s.options.prefix + "* "
 		case !strings.HasPrefix(err.Error(), "NOPERM"):
 			return finding("permissions", server.Fail, "", "%s is refused: %s", n.command, s.client.desk.words.plain(err))
 		case n.optional:
