@@ -21,7 +21,7 @@ const (
 	DefaultMaxSessions    = 1_000_000
 	DefaultSessionTTL     = 24 * time.Hour
 	DefaultMaxInFlight    = 10_000
-	DefaultMaxConns       = 10_000 // about 200 MB of memory, over TLS 600 MB (docs/EDGE.md); one has one request under way
+	DefaultMaxConns       = 10_000 // about 150 MB of memory, over TLS 450 MB (docs/EDGE.md)
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultDrain          = 5 * time.Second
 )

@@ -62,7 +62,9 @@ func TestMaxConns(t *testing.T) {
 				c.send(sent)
 				if !tt.refused {
 					c.send(getA[len(sent)%len(getA):])
-					c.receive("GET")
+					if a := c.receive("GET"); a.StatusCode != 200 {
+						t.Errorf("answer = %d %s; want 200", a.StatusCode, a.body)
+					}
 					continue
 				}
 				a := c.receive("GET")

@@ -29,6 +29,7 @@ func TestOverTLS(t *testing.T) {
 		"contract": TestContract, "keep-alive": TestConnectionsAreKept, "pipeline": TestPipelinedRequestsAreAnsweredInOrder,
 		"pieces": TestRequestInPieces, "continue": TestExpectContinue,
 		"sweep":          TestSweep,
+		"hostile":        TestHostileClients,
 		"delivery":       TestPipelinedNumbersAreDelivered,
 		"other answers":  TestDeliveredBesideOtherAnswers,
 		"closes amid":    TestClientClosesAmidItsAnswers,
