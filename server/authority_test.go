@@ -22,7 +22,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{key: newKey(t)}
 	template := &x509.Certificate{
@@ -39,7 +39,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,7 +52,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 type pair struct{ cert, key string }
 
 // issue makes a pair that is valid from now−1 h, for d from now.
-func (a *authority) issue(t *testing.T, serial int64, d time.Duration) pair {
+func (a *authority) issue(t testing.TB, serial int64, d time.Duration) pair {
 	t.Helper()
 	key := newKey(t)
 	now := time.Now()
@@ -76,7 +76,7 @@ func inPEM(kind string, der []byte) string {
 }
 
 // files are a pair of files with a valid pair.
-func (a *authority) files(t *testing.T) (cert, key string) {
+func (a *authority) files(t testing.TB) (cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -84,7 +84,7 @@ func (a *authority) files(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-func (p pair) write(t *testing.T, cert, key string) {
+func (p pair) write(t testing.TB, cert, key string) {
 	t.Helper()
 	for name, text := range map[string]string{cert: p.cert, key: p.key} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

@@ -97,7 +97,7 @@ func (h *hostile) stop(r *running) {
 }
 
 // word is an answer in short: "200", "400:bad_id". What is wrong with it is an error.
-func (a answer) word(t *testing.T) string {
+func (a answer) word(t testing.TB) string {
 	t.Helper()
 	switch a.StatusCode {
 	case 100:

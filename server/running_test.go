@@ -20,7 +20,7 @@ import (
 // running is a server with real listeners on free ports.
 type running struct {
 	*server.Server
-	t     *testing.T
+	t     testing.TB
 	stop  func() // asks for the end
 	ended chan error
 
@@ -29,7 +29,7 @@ type running struct {
 }
 
 // run starts a server; change may be nil. It is stopped at the end of the test, and must stop without an error.
-func run(t *testing.T, store server.Store, change func(*server.Config)) *running {
+func run(t testing.TB, store server.Store, change func(*server.Config)) *running {
 	t.Helper()
 	config := server.DefaultConfig()
 	config.Addr, config.Admin, config.Drain = "127.0.0.1:0", "127.0.0.1:0", 0
@@ -108,7 +108,7 @@ func (r *running) dial() *client {
 
 // client speaks HTTP byte by byte.
 type client struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }
