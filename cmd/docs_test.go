@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -162,6 +163,26 @@ func TestExamplesNameRealFlags(t *testing.T) {
 	for line := range strings.Lines(string(readme)) {
 		if strings.HasPrefix(line, "tmctl ") && !strings.HasPrefix(line, "tmctl is ") {
 			checkExample(t, root, "README.md", line)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`TMCTL_([A-Z]+)_([A-Z_]+)`)
+
+// A variable that README or the unit names must be read by its command.
+func TestVariablesAreReal(t *testing.T) {
+	for _, page := range []string{"../README.md", "../docs/tmctl.service"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range variable.FindAllStringSubmatch(string(text), -1) {
+			command := strings.ToLower(m[1])
+			c, _, err := testRoot().Find([]string{command})
+			flag := strings.ToLower(strings.ReplaceAll(m[2], "_", "-"))
+			if err != nil || c.Flags().Lookup(flag) == nil {
+				t.Errorf("%s names %s; %s has no --%s (%v)", page, m[0], command, flag, err)
+			}
 		}
 	}
 }
