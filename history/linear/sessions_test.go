@@ -135,6 +135,8 @@ var keyTests = []struct {
 		history.Sessions{TwoNumbers: 1, Replays: 1}},
 	{"another number after a lost answer and a right one", []history.Op{unanswered(1, 1, 2), answered(2, 3, 4, 1, true), answered(3, 5, 6, 2, true)},
 		history.TwoNumbers, "", history.Sessions{TwoNumbers: 1, Replays: 2}},
+	{"another number after two right ones", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 1, true), answered(3, 5, 6, 2, false)},
+		history.TwoNumbers, "for one Idempotency-Key: 1, sent 0.000000 s, answered 0.000000 s; and 2, sent", history.Sessions{TwoNumbers: 1, Replays: 1}},
 	{"no mark", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 1, false)}, history.WrongMark,
 		"turno 1 is not marked Idempotent-Replayed: true, but its key had it already", history.Sessions{WrongMarks: 1}},
 	{"no mark, together", []history.Op{answered(1, 1, 4, 1, false), answered(2, 2, 3, 1, false)}, history.WrongMark, "", history.Sessions{WrongMarks: 1}},
@@ -242,6 +244,7 @@ func TestTargetThatIgnoresKeys(t *testing.T) {
 	}{
 		{"each retry took a new number", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 2, false)}, true},
 		{"one of two retries", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 2, false), answered(1, 5, 6, 3, false), answered(2, 7, 8, 3, false)}, false},
+		{"all that were retried", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 2, false), answered(1, 5, 6, 3, false)}, true},
 		{"but it marks them", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 2, true)}, false},
 		{"a right one", []history.Op{answered(1, 1, 2, 1, false), answered(2, 3, 4, 1, true)}, false},
 	}
@@ -251,6 +254,61 @@ func TestTargetThatIgnoresKeys(t *testing.T) {
 		if said := strings.Join(c.Close().Remarks, "\n"); strings.Contains(said, hint) != tt.want {
 			t.Errorf("%s: remarks %q; want one that it %s: %v", tt.name, said, hint, tt.want)
 		}
+	}
+}
+
+// What the keys don't prove is said, too.
+func TestRemarksOnKeys(t *testing.T) {
+	plain := func(call time.Duration, turno uint64) history.Op {
+		return history.Op{Call: call, Return: call + 1, Turno: turno, Seen: turno - 1}
+	}
+	const nothing, alone = "no Idempotency-Key was answered twice", "no two requests were ever in flight together"
+	tests := []struct {
+		name     string
+		ops      []history.Op
+		want     []string
+		wantNone []string
+	}{
+		{"no keys", []history.Op{plain(1, 1), plain(5, 2)}, []string{alone}, []string{nothing}},
+		{"answered once", []history.Op{answered(1, 1, 2, 1, false), plain(5, 2)}, []string{alone, nothing}, nil},
+		{"answered once, and lost", []history.Op{answered(1, 1, 2, 1, false), unanswered(2, 3, 4), plain(5, 2)}, []string{alone, nothing}, nil},
+		{"two requests with one key together", []history.Op{answered(1, 1, 4, 1, false), answered(2, 2, 3, 1, true), plain(5, 2)}, []string{alone}, []string{nothing}},
+		{"a number by a retry alone", []history.Op{unanswered(1, 1, 2), answered(2, 3, 4, 1, true), plain(5, 2)}, []string{"1 numbers came by a retry alone"}, nil},
+	}
+	for _, tt := range tests {
+		c := New(fresh)
+		c.Add(history.Batch{Ops: tt.ops, Watermark: 100})
+		said := strings.Join(c.Close().Remarks, "\n")
+		for _, want := range tt.want {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s: remarks %q; want %q in them", tt.name, said, want)
+			}
+		}
+		for _, want := range tt.wantNone {
+			if strings.Contains(said, want) {
+				t.Errorf("%s: remarks %q; want none of %q", tt.name, said, want)
+			}
+		}
+	}
+}
+
+// Of a target that is always wrong, the first findings of each kind are kept.
+func TestFindingsOnKeysAreBounded(t *testing.T) {
+	c := New(fresh)
+	var b history.Batch
+	for i := range time.Duration(1000) {
+		at, n := 10*i, uint64(3*i)
+		b.Ops = append(b.Ops, answered(1, at+1, at+2, n+1, false), answered(2, at+3, at+4, n+2, false), answered(1, at+5, at+6, n+3, true))
+	}
+	b.Watermark = 1e6
+	c.Add(b)
+	p := c.Close()
+	found := map[history.FindingKind]int{}
+	for _, f := range p.Findings {
+		found[f.Kind]++
+	}
+	if p.Sessions.TwoNumbers != 1000 || p.Sessions.WrongMarks != 1000 || found[history.TwoNumbers] != perKind || found[history.WrongMark] != perKind {
+		t.Errorf("%+v, %v; want 1000 of each, and %d findings", *p.Sessions, found, perKind)
 	}
 }
 
