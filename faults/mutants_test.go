@@ -89,17 +89,15 @@ var noRecord = &mutant{
 }
 
 var lateCommit = &mutant{
-	name: "answer before commit", does: "the file store answers when a transaction has been made, and writes it to disk with the next one",
+	name: "answer before commit", does: "the file store answers when a record has been made, and writes it to disk with the next one",
 	row: "node killed", store: file, nodes: 1, convicts: byProof,
 	edits: []edit{
-		{"server/store/file/file.go", "type Store struct {\n", "type Store struct {\n	late func(*bbolt.Tx) error\n"},
-		{"server/store/file/commit.go", "	err := s.transact(d.put)\n	if err == nil {\n		d.publish()\n", `	d.publish()
-	var err error
-	if s.late != nil {
-		err = s.transact(s.late)
+		{"server/store/file/log.go", "type log struct {\n", "type log struct {\n	late []byte\n"},
+		{"server/store/file/log.go", "func (l *log) append(body []byte) error {\n", `func (l *log) append(body []byte) error {
+	body, l.late = l.late, body
+	if body == nil {
+		return nil
 	}
-	s.late = d.put
-	if err == nil {
 `},
 	},
 }

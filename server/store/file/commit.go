@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -13,6 +14,31 @@ import (
 
 // commit makes a draft last, and only then lets it be seen. After server.ErrUnavailable nothing was taken. After any other
 // error nobody knows, and the store has stopped.
+//
+// A call is one record in the log (log.go), one write and one fsync. The file of counters (layout.go) is changed by a bbolt
+// transaction, which is two, when the log is full, when the store is opened and closed, and at once for ids that are new: they
+// need room on the disk that the log does not have for them, so on a full disk they are refused before they have a number.
+//
+// What a crash leaves, wherever it comes:
+//
+//	while a record is written     the record is torn, or whole, and its call was not answered. Whole, it counts: its numbers are
+//	                              gone, as those of a call whose answer is lost. Torn, it is dropped. No other record is in the
+//	                              blocks that were written
+//	after it is on disk           replay finds it. A record is not written over before the file includes it: see below
+//	while a transaction is made   bbolt has it whole or not at all, and with it the mark, which says from which record on the log
+//	                              counts. With the old mark, records are applied to counters of which some may include them
+//	                              (savePieces): a record says what a counter is, so the last one of each is right
+//	while the log begins anew     block 0 names the next generation, and is on disk, before the transaction that says so; only
+//	                              then is the first block written over. So, whatever the mark says, block 0 knows its
+//	                              generation, and its records are whole. If block 0 is torn, which takes a disk that tears a
+//	                              sector, the store is not opened, as with bbolt's headers
+//	while it is opened            nothing is written before all is read and found whole. Then the log begins anew: what replay
+//	                              found is in the file, by two fsyncs of this process's, before any of it is believed, and what it
+//	                              dropped can't be found later, since its generation is over
+//
+// A log that is lost, another store's, or older than the counters by a generation is found, and so are counters that are older
+// than the log, if the log has a record since: the store is not opened, for it would give numbers again. Old copies of both, of
+// the same moment, can't be told from the real ones.
 //
 // What bbolt 1.5.0 leaves of a transaction that fails depends on how far Tx.Commit came (tx.go):
 //
@@ -29,12 +55,13 @@ import (
 // After a failed fsync the kernel calls pages clean that never reached the disk, and says so once: a later fsync that succeeds
 // proves nothing about them. And bbolt would go on from a header that is perhaps in memory only, and overwrite pages that the
 // one on disk still needs. So nothing is written until a restart, where verify writes both headers again before anyone
-// believes them.
+// believes them. So it is with the log: of a record whose fsync failed nobody knows, and none is written after it; the restart
+// reads what the kernel has, and writes that, or nothing of it, into the counters.
 func (s *Store) commit(d *draft) error {
 	if len(d.moved) == 0 {
 		return nil
 	}
-	err := s.transact(d.put)
+	err := s.last(d)
 	if err == nil {
 		d.publish()
 	} else {
@@ -43,10 +70,59 @@ func (s *Store) commit(d *draft) error {
 	return err
 }
 
-// transact has its errors as commit does.
+// last makes a draft last.
+func (s *Store) last(d *draft) error {
+	body := d.body()
+	switch {
+	case len(d.fresh) > 0:
+		return s.save(d, s.log.mark)
+	case !s.log.fits(body):
+		return s.renew(d)
+	}
+	if err := s.append(body); err != nil {
+		return err
+	}
+	for _, c := range d.moved {
+		s.change(c)
+	}
+	return nil
+}
+
+// append writes a record. Its errors are those of commit.
+func (s *Store) append(body []byte) error {
+	if err := s.deleted(); err != nil {
+		return err
+	}
+	if err := s.log.append(body); err != nil {
+		return s.judge(err)
+	}
+	return nil
+}
+
+// judge says what an error of the log means.
+func (s *Store) judge(err error) error {
+	err = fmt.Errorf("write %s: %w", s.logPath, err)
+	if errors.Is(err, errUnsynced) {
+		_ = s.stop(err)
+		return err
+	}
+	return fmt.Errorf("%w: %w", server.ErrUnavailable, err)
+}
+
+// deleted stops the store if one of its files was.
+func (s *Store) deleted() error {
+	for _, f := range []*os.File{s.file, s.logFile} {
+		if unlinked(f) {
+			return s.stop(fmt.Errorf("%s was deleted, and what is written to it goes with it", f.Name()))
+		}
+	}
+	return nil
+}
+
+// transact changes the file of counters. Its errors are those of commit.
 func (s *Store) transact(put func(*bbolt.Tx) error) error {
-	if unlinked(s.file) {
-		return s.stop(errors.New("it was deleted, and what is written to it goes with it"))
+	if err := s.deleted(); err != nil {
+		return err
 	}
 	txid, err := s.try(put)
 	if err == nil {
@@ -68,7 +144,7 @@ func (s *Store) try(put func(*bbolt.Tx) error) (txid uint64, err error) {
 			txid, err = max(txid, 1), fmt.Errorf("bbolt: %v", p)
 		}
 	}()
-	err = s.update(func(tx *bbolt.Tx) error {
+	err = s.update(s.db, func(tx *bbolt.Tx) error {
 		if err := put(tx); err != nil {
 			return err
 		}

@@ -36,19 +36,20 @@ func wantStopped(t *testing.T, n *node) {
 	}
 }
 
-// wantUnknown wants a call of 5 of a to say that something may have been taken, also when it is made again.
-func wantUnknown(t *testing.T, n *node) {
+// wantUnknown wants a call of 5 of an id to say that something may have been taken, also when it is made again.
+func wantUnknown(t *testing.T, n *node, id string) {
 	t.Helper()
 	n.seq++
 	for range 2 {
-		call := &server.Call{Seq: n.seq, Claims: []server.Claim{{ID: "a", N: 5}}}
+		call := &server.Call{Seq: n.seq, Claims: []server.Claim{{ID: id, N: 5}}}
 		if err := n.s.Reserve(t.Context(), call); err == nil || errors.Is(err, server.ErrUnavailable) {
 			t.Errorf("Reserve = %v; want an error that says that numbers may be gone", err)
 		}
 	}
 }
 
-// What bbolt may do at the worst moment: the transaction is in the file, or not, and it says that it failed.
+// What bbolt may do at the worst moment: the transaction is in the file, or not, and it says that it failed. An id that is new
+// is a transaction, and so is a log that is full.
 func TestCommitFails(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -83,28 +84,37 @@ func TestCommitFails(t *testing.T) {
 		}, 0},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			dir, last := t.TempDir(), map[string]uint64{}
-			n := &node{s: open(t, dir, 10)}
-			n.must(t, last, 5, "a")
-			update := n.s.update
-			n.s.update = func(fn func(*bbolt.Tx) error) error { return tt.update(n.s.db, fn) }
-			wantUnknown(t, n)
-			n.s.update = update
-			wantStopped(t, n)
-			wantLasts(t, n.s, last)
-			if t.Failed() {
-				return // closing it would wait for what hangs
-			}
-			if err := n.s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			last["a"] += tt.gone
-			n = &node{s: opened(t, dir, 10)}
-			wantLasts(t, n.s, last)
-			n.must(t, last, 5, "a")
-		})
+		for _, id := range []string{"new", "a"} {
+			t.Run(tt.name+", "+id, func(t *testing.T) { commitFails(t, id, tt.update, tt.gone) })
+		}
 	}
+}
+
+func commitFails(t *testing.T, id string, fails func(*bbolt.DB, func(*bbolt.Tx) error) error, gone uint64) {
+	dir, last := t.TempDir(), map[string]uint64{}
+	n := &node{s: openSmall(t, dir, 10)}
+	n.must(t, last, 5, "a")
+	if id == "a" {
+		n.fillLog(t, last)
+	}
+	update := n.s.update
+	n.s.update = fails
+	wantUnknown(t, n, id)
+	n.s.update = update
+	wantStopped(t, n)
+	wantLasts(t, n.s, last)
+	if t.Failed() {
+		return // closing it would wait for what hangs
+	}
+	if err := n.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if gone > 0 {
+		last[id] += gone
+	}
+	n = &node{s: opened(t, dir, 10)}
+	wantLasts(t, n.s, last)
+	n.must(t, last, 5, "a")
 }
 
 // abort comes as far as committing, and fails.
@@ -120,14 +130,20 @@ func TestDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStopped(t, n)
+	n = &node{s: opened(t, t.TempDir(), 10)}
+	n.must(t, map[string]uint64{}, 5, "a")
+	if err := os.Remove(n.s.logPath); err != nil {
+		t.Fatal(err)
+	}
+	wantStopped(t, n)
 }
 
 // While the disk hangs, a caller has his answer when his time is over, and the call made again is given what it took.
 func TestDiskHangs(t *testing.T) {
 	n, last := &node{s: opened(t, t.TempDir(), 10)}, map[string]uint64{}
 	n.must(t, last, 5, "a")
-	update, goOn := n.s.update, make(chan struct{})
-	n.s.update = func(fn func(*bbolt.Tx) error) error { <-goOn; return update(fn) }
+	goOn := make(chan struct{})
+	n.onSync(t, func() error { <-goOn; return nil })
 	reserve := func(seq, amount uint64) (server.Claim, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
@@ -162,7 +178,7 @@ func TestDiskHangs(t *testing.T) {
 func TestSetHangs(t *testing.T) {
 	s := opened(t, t.TempDir(), 10)
 	update, begun, goOn := s.update, make(chan struct{}), make(chan struct{})
-	s.update = func(fn func(*bbolt.Tx) error) error { close(begun); <-goOn; return update(fn) }
+	s.update = func(db *bbolt.DB, fn func(*bbolt.Tx) error) error { close(begun); <-goOn; return update(db, fn) }
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
 	if _, err := s.Set(ctx, "a", 9, false); !errors.Is(err, errHangs) || !errors.Is(err, context.Canceled) {
@@ -180,7 +196,7 @@ func TestCloseWaits(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 10)
 	update, begun, goOn := s.update, make(chan struct{}), make(chan struct{})
-	s.update = func(fn func(*bbolt.Tx) error) error { close(begun); <-goOn; return update(fn) }
+	s.update = func(db *bbolt.DB, fn func(*bbolt.Tx) error) error { close(begun); <-goOn; return update(db, fn) }
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
 	if err := s.Reserve(ctx, &server.Call{Seq: 1, Claims: []server.Claim{{ID: "a", N: 5}}}); !errors.Is(err, context.Canceled) {

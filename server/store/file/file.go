@@ -1,5 +1,6 @@
-// Package file keeps counters in one file of a local disk: every number is on disk before it is answered. Start with [Open];
-// layout.go says what is in the file, commit.go why a number is never given twice, whatever the disk does.
+// Package file keeps counters in a directory of a local disk: every number is on disk before it is answered. Start with [Open];
+// layout.go says what is in the file of counters, log.go what is in the log before it, commit.go why a number is never given
+// twice, whatever the disk does.
 package file
 
 import (
@@ -21,25 +22,28 @@ import (
 // Names in the directory of a store.
 const (
 	dataName = "counters.db"
+	logName  = "counters.log"
 	lockName = "lock"
 )
 
 const engine = "bbolt 1.5.0"
 
-// Store is an open directory. All counters are in memory as well, so that only a transaction goes to disk: what is read is
-// what was last committed.
+// Store is an open directory. All counters are in memory as well, so that only what changes goes to disk: what is read is what
+// was last on it.
 //
-// One goroutine, the writer, makes the transactions, so that a caller need not wait for a disk that hangs.
+// One goroutine, the writer, writes, so that a caller need not wait for a disk that hangs.
 type Store struct {
-	dir    string
-	path   string // of the file in it
-	bounds server.Bounds
-	disk   disk
-	info   server.Info // but for what changes
-	lock   *os.File
-	db     *bbolt.DB
-	file   *os.File // the one that db writes to
-	slot   slot
+	dir     string
+	path    string // of the counters in it
+	logPath string // of the log
+	bounds  server.Bounds
+	disk    disk
+	info    server.Info // but for what changes
+	lock    *os.File
+	db      *bbolt.DB
+	file    *os.File // the one that db writes to
+	logFile *os.File
+	slot    slot
 
 	jobs    chan *job     // to the writer
 	written chan struct{} // closed when the writer has ended
@@ -48,21 +52,27 @@ type Store struct {
 	counters map[string]*counter
 
 	// The writer's.
-	update func(func(*bbolt.Tx) error) error // db.Update, but for tests
-	sheets [][]byte                          // as in the file
-	spare  [][]byte                          // sheets to use again
-	places int                               // that ids have
-	wedged bool                              // bbolt panicked: it can't even be closed
+	log     log
+	sheets  [][]byte   // as in the file
+	changed []*counter // those of which the file does not say what they are
+	places  int        // that ids have
+	wedged  bool       // bbolt panicked: it can't even be closed
+
+	// What tests replace.
+	device func(*os.File) device                        // what the log writes to
+	update func(*bbolt.DB, func(*bbolt.Tx) error) error // makes a transaction
 
 	stopped atomic.Pointer[stopped] // not nil once nothing more is written
 }
 
 // counter is an id's.
 type counter struct {
-	place  int           // of its cell
-	last   atomic.Uint64 // the last number given, and on disk
-	next   uint64        // the writer's: last, and what the transaction under way adds
-	broken bool          // its cell holds no number
+	id      string
+	place   int           // of its cell
+	last    atomic.Uint64 // the last number given, and on disk
+	next    uint64        // the writer's: last, and what the call under way adds
+	broken  bool          // its cell holds no number
+	changed bool          // it is in Store.changed
 }
 
 // stopped is why a store writes nothing more.
@@ -73,14 +83,22 @@ type stopped struct {
 
 var _ server.Store = (*Store)(nil)
 
-// Open opens the counters in dir, which is made if need be. Ids that are there already are served, whatever the bounds. Its errors are [*OpenError]. It waits for nobody: a directory has one process at a time.
-func Open(dir string, bounds server.Bounds) (*Store, error) {
-	s := &Store{
-		dir: dir, path: filepath.Join(dir, dataName), bounds: bounds, counters: map[string]*counter{},
-		jobs: make(chan *job), written: make(chan struct{}),
+// Open opens the counters in dir, which is made if need be. Ids that are there already are served, whatever the bounds. Its errors are [*OpenError].
+// It waits for nobody: a directory has one process at a time.
+func Open(dir string, bounds server.Bounds) (*Store, error) { return newStore(dir, bounds).start() }
+
+func newStore(dir string, bounds server.Bounds) *Store {
+	return &Store{
+		dir: dir, path: filepath.Join(dir, dataName), logPath: filepath.Join(dir, logName), bounds: bounds,
+		counters: map[string]*counter{}, jobs: make(chan *job), written: make(chan struct{}),
+		device: func(f *os.File) device { return logFile{f} }, update: (*bbolt.DB).Update,
 	}
+}
+
+// start opens the directory and has the writer work.
+func (s *Store) start() (*Store, error) {
 	if err := s.open(); err != nil {
-		return nil, errors.Join(explain(dir, err), s.release())
+		return nil, errors.Join(explain(s.dir, err), s.release())
 	}
 	s.describe()
 	go s.write()
@@ -95,8 +113,8 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if _, err := os.Lstat(s.path); errors.Is(err, os.ErrNotExist) {
-		if err := create(s.path); err != nil {
-			return fmt.Errorf("make a new store: %w", err)
+		if err := s.create(); err != nil {
+			return err
 		}
 	}
 	if err := verify(s.path); err != nil {
@@ -109,8 +127,40 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.db.AllocSize = growBy
-	s.update = s.db.Update
-	return s.db.View(s.load)
+	return s.recover()
+}
+
+// create makes a new store where there is none.
+func (s *Store) create() error {
+	if ok, err := unused(s.logPath); err != nil {
+		return err
+	} else if !ok {
+		return s.damaged("it is gone, and %s is there", logName)
+	}
+	if err := create(s.dir, logBlocks); err != nil {
+		return fmt.Errorf("make a new store: %w", err)
+	}
+	return nil
+}
+
+// recover reads what the directory holds, and makes it last.
+func (s *Store) recover() error {
+	var m *mark
+	err := s.db.View(func(tx *bbolt.Tx) (err error) { m, err = s.load(tx); return err })
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		at, err := s.upgrade()
+		if err != nil {
+			return fmt.Errorf("give %s a log: %w", s.dir, err)
+		}
+		m = &at
+	}
+	if err := s.openLog(*m); err != nil {
+		return err
+	}
+	return s.renew(nil)
 }
 
 // Sizes of the file.
@@ -174,11 +224,18 @@ func (s *Store) Peek(_ context.Context, id string) (uint64, error) {
 	return c.last.Load(), nil
 }
 
-// Close implements [server.Store]. It waits for a transaction that a caller gave up waiting for.
+// Close implements [server.Store]. It waits for a call that a caller gave up waiting for. What the counters then do not
+// include is in the log.
 func (s *Store) Close() error {
 	close(s.jobs)
 	<-s.written
-	if err := s.release(); err != nil {
+	var err error
+	if s.stopped.Load() == nil && len(s.changed) > 0 {
+		if err = s.save(nil, s.log.mark); errors.Is(err, server.ErrUnavailable) {
+			err = nil
+		}
+	}
+	if err := errors.Join(err, s.release()); err != nil {
 		return fmt.Errorf("close %s: %w", s.path, err)
 	}
 	return nil
@@ -193,8 +250,10 @@ func (s *Store) release() error {
 	case s.db != nil:
 		errs = append(errs, s.db.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+	for _, f := range []*os.File{s.logFile, s.lock} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

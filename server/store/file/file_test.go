@@ -46,6 +46,69 @@ func open(t testing.TB, dir string, maxIDs int) *Store {
 	return s
 }
 
+// smallLog is one that is full soon.
+const smallLog = 8
+
+// openSmall makes a store with a small log if there is none, and opens it.
+func openSmall(t testing.TB, dir string, maxIDs int) *Store {
+	t.Helper()
+	makeSmall(t, dir, smallLog)
+	return open(t, dir, maxIDs)
+}
+
+func makeSmall(t testing.TB, dir string, blocks int) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, dataName)); err == nil {
+		return
+	}
+	if err := create(dir, blocks); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fillLog takes numbers of the ids in last until the next call needs a transaction.
+func (n *node) fillLog(t testing.TB, last map[string]uint64) {
+	t.Helper()
+	ids := slices.Sorted(maps.Keys(last))
+	for n.s.log.fits(make([]byte, 2*64*len(ids))) {
+		n.must(t, last, 1, ids...)
+	}
+}
+
+// hooked is a device on which something else happens.
+type hooked struct {
+	device
+	sync  func() error
+	write func(b []byte, at int64) (int, error)
+}
+
+func (h *hooked) Sync() error {
+	if h.sync != nil {
+		if err := h.sync(); err != nil {
+			return err
+		}
+	}
+	return h.device.Sync()
+}
+
+func (h *hooked) WriteAt(b []byte, at int64) (int, error) {
+	if h.write != nil {
+		return h.write(b, at)
+	}
+	return h.device.WriteAt(b, at)
+}
+
+// hook replaces what the log is on.
+func (n *node) hook(t testing.TB, h *hooked) {
+	t.Helper()
+	if err := n.s.wait(t.Context(), func() error { h.device, n.s.log.disk = n.s.log.disk, h; return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// onSync has sync be called before each fsync of the log.
+func (n *node) onSync(t testing.TB, sync func() error) { n.hook(t, &hooked{sync: sync}) }
+
 // opened opens a store that is closed at the end.
 func opened(t testing.TB, dir string, maxIDs int) *Store {
 	t.Helper()
@@ -154,7 +217,7 @@ func manyIDs(prefix string, n int) (ids []string) {
 func TestDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	opened(t, dir, 10)
-	for name, want := range map[string]os.FileMode{".": 0o700 | os.ModeDir, lockName: 0o600, dataName: 0o600} {
+	for name, want := range map[string]os.FileMode{".": 0o700 | os.ModeDir, lockName: 0o600, dataName: 0o600, logName: 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -163,8 +226,8 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("%s has mode %v; want %v", name, info.Mode(), want)
 		}
 	}
-	if entries, err := os.ReadDir(dir); len(entries) != 2 || err != nil {
-		t.Errorf("the directory holds %v, %v; want the counters and the lock", entries, err)
+	if entries, err := os.ReadDir(dir); len(entries) != 3 || err != nil {
+		t.Errorf("the directory holds %v, %v; want the counters, the log and the lock", entries, err)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // A full disk refuses new ids, and them alone; with room again they are served, without a restart. Nothing wrong is given.
 func TestFullDisk(t *testing.T) {
-	disk := tmpfs(t, "4m")
+	disk := tmpfs(t, "8m")
 	dir, last := filepath.Join(disk, "counters"), map[string]uint64{}
 	n := &node{s: open(t, dir, 100_000)}
 	known := manyIDs("known", 100)
@@ -70,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 
 // A store can't be made on a full disk, and nothing is left of it. One that is there already needs no room.
 func TestOpenOnFullDisk(t *testing.T) {
-	disk := tmpfs(t, "4m")
+	disk := tmpfs(t, "8m")
 	dir, last := filepath.Join(disk, "counters"), map[string]uint64{}
 	for i := range 2 {
 		empty := fillUp(t, disk)
@@ -90,7 +90,7 @@ func TestOpenOnFullDisk(t *testing.T) {
 }
 
 func TestOpenReadOnly(t *testing.T) {
-	disk := tmpfs(t, "4m")
+	disk := tmpfs(t, "8m")
 	made := filepath.Join(disk, "made")
 	if err := open(t, made, 10).Close(); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestOpenForbidden(t *testing.T) {
 
 // On a file system in memory the promise is another one, and loud.
 func TestInMemory(t *testing.T) {
-	s := opened(t, filepath.Join(tmpfs(t, "4m"), "counters"), 10)
+	s := opened(t, filepath.Join(tmpfs(t, "8m"), "counters"), 10)
 	i := s.Info()
 	if i.Details["filesystem"] != "tmpfs" || len(i.Warnings) != 1 || i.Promise == (disk{name: "ext4"}).promise() {
 		t.Errorf("Info = %+v on tmpfs; want a warning, and no promise that numbers last", i)

@@ -2,7 +2,6 @@ package file
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -14,13 +13,17 @@ import (
 
 // The file is a bbolt database of three buckets:
 //
-//	tmctl     format → "1"
+//	tmctl     format → "2"
+//	          log    → the first record of the log that the file does not include: generation (16), number (8), block (4), a
+//	                   checksum of these (4)
 //	ids       id     → its place (4 bytes), a checksum of both (4)
 //	numbers   sheet  → 83 cells: of each place, in order, the last number (8 bytes), a checksum of the id and it (4)
 //
 // bbolt writes every page anew that a transaction changes something in. Numbers alone, many to a page, make that few pages,
 // however many ids a call is for: 64 claims of 10,000 ids take 0.5 ms, and 0.9 ms with a number beside each id. Ids are
 // written once.
+//
+// Format 1 had no log: each call was a transaction.
 //
 // bbolt has no checksums but for its headers, so each entry has one of its own. An id whose number fails it is broken, and
 // only it; where the damage may hide an id, which would start at 1 again, the file is not opened. All is big endian.
@@ -29,7 +32,9 @@ var (
 	idsBucket     = []byte("ids")
 	numbersBucket = []byte("numbers")
 	formatKey     = []byte("format")
-	format        = []byte("1")
+	format        = []byte("2")
+	formatNoLog   = []byte("1")
+	logKey        = []byte("log")
 )
 
 const (
@@ -85,22 +90,53 @@ func empty(cell []byte) bool { return [cellSize]byte(cell) == [cellSize]byte{} }
 // layOut makes the buckets of a new file.
 func layOut(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{infoBucket, idsBucket, numbersBucket} {
-		if _, err := tx.CreateBucket(name); err != nil {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
 	}
 	return tx.Bucket(infoBucket).Put(formatKey, format)
 }
 
-// load reads all counters.
-func (s *Store) load(tx *bbolt.Tx) error {
-	info, ids, numbers := tx.Bucket(infoBucket), tx.Bucket(idsBucket), tx.Bucket(numbersBucket)
+// markEntry is the one of the log.
+func markEntry(m mark) []byte {
+	entry := binary.BigEndian.AppendUint64(m.generation[:], m.number)
+	entry = binary.BigEndian.AppendUint32(entry, uint32(m.block))
+	return binary.BigEndian.AppendUint32(entry, checksum("", entry))
+}
+
+// readMark is markEntry's reverse.
+func readMark(entry []byte) (m mark, ok bool) {
+	const size = 16 + 8 + 4
+	if len(entry) != size+4 || binary.BigEndian.Uint32(entry[size:]) != checksum("", entry[:size]) {
+		return m, false
+	}
+	copy(m.generation[:], entry)
+	m.number, m.block = binary.BigEndian.Uint64(entry[16:]), int(binary.BigEndian.Uint32(entry[24:]))
+	return m, true
+}
+
+// load reads all counters, as they were at the mark in the log. With no mark, the file is one of format 1.
+func (s *Store) load(tx *bbolt.Tx) (m *mark, err error) {
+	info := tx.Bucket(infoBucket)
 	if info == nil {
-		return fmt.Errorf("%w: %s is a bbolt database of another program's", ErrForeign, s.path)
+		return nil, fmt.Errorf("%w: %s is a bbolt database of another program's", ErrForeign, s.path)
 	}
-	if got := info.Get(formatKey); string(got) != string(format) {
-		return fmt.Errorf("%w: %s has format %q, this version knows %q", ErrForeign, s.path, got, format)
+	switch got := info.Get(formatKey); string(got) {
+	case string(format):
+		at, ok := readMark(info.Get(logKey))
+		if !ok {
+			return nil, s.damaged("where it stands in the log is not as it was written")
+		}
+		m = &at
+	case string(formatNoLog):
+	default:
+		return nil, fmt.Errorf("%w: %s has format %q, this version knows up to %q", ErrForeign, s.path, got, format)
 	}
+	return m, s.loadCounters(tx)
+}
+
+func (s *Store) loadCounters(tx *bbolt.Tx) error {
+	ids, numbers := tx.Bucket(idsBucket), tx.Bucket(numbersBucket)
 	if ids == nil || numbers == nil {
 		return s.damaged("it has no counters")
 	}
@@ -127,7 +163,7 @@ func (s *Store) loadID(key, entry []byte) error {
 	if !ok || !api.ValidID(id) || place >= len(s.sheets)*perSheet {
 		return s.damaged("the entry of id %q is not as it was written", id)
 	}
-	c := &counter{place: place}
+	c := &counter{id: id, place: place}
 	last, ok := readCell(cell(s.sheets[place/perSheet], place), id)
 	if ok {
 		c.last.Store(last)
@@ -162,24 +198,4 @@ func (s *Store) damaged(format string, args ...any) error {
 
 func (s *Store) brokenError(id string) error {
 	return &server.BrokenError{Key: "counter " + id + " in " + s.path, Says: "fails its checksum: it was edited, or the disk damaged it"}
-}
-
-// put writes what d changes.
-func (d *draft) put(tx *bbolt.Tx) error {
-	ids, numbers := tx.Bucket(idsBucket), tx.Bucket(numbersBucket)
-	if ids == nil || numbers == nil {
-		return errors.New("the buckets are gone")
-	}
-	numbers.FillPercent = 1 // sheets are added at the end
-	for _, i := range d.touched {
-		if err := numbers.Put(sheetKey(i), d.sheets[i]); err != nil {
-			return err
-		}
-	}
-	for id, c := range d.fresh {
-		if err := ids.Put([]byte(id), placeEntry(id, c.place)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

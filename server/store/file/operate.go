@@ -89,6 +89,6 @@ func (s *Store) set(id string, last uint64, back bool) (was uint64, err error) {
 	if last < was && !back {
 		return was, server.ErrBackwards
 	}
-	d.move(id, c, last)
+	d.move(c, last)
 	return was, s.commit(d)
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/turnomatico/tmctl/server"
-	"github.com/turnomatico/tmctl/server/api"
 )
 
 // job is what the writer is asked to do.
@@ -100,10 +99,13 @@ func (s *Store) write() {
 	for j := range s.jobs {
 		j.err = j.do()
 		close(j.done)
+		if s.stopped.Load() == nil {
+			s.log.seal()
+		}
 	}
 }
 
-// reserve settles claims in one transaction.
+// reserve settles claims in one record, or one transaction.
 func (s *Store) reserve(claims []server.Claim) error {
 	err := s.attempt(claims, nil)
 	if err == nil || !errors.Is(err, server.ErrUnavailable) || s.stopped.Load() != nil {
@@ -136,112 +138,9 @@ func (s *Store) attempt(claims []server.Claim, noNew error) error {
 		}
 		c, err := d.counter(cl.ID, noNew)
 		if err == nil {
-			cl.First, cl.Granted, err = d.take(cl.ID, c, cl.N)
+			cl.First, cl.Granted, err = d.take(c, cl.N)
 		}
 		cl.Err = err
 	}
 	return s.commit(d)
-}
-
-// draft is what a transaction will change. Nothing of it is seen before it is on disk.
-type draft struct {
-	s       *Store
-	moved   []*counter
-	fresh   map[string]*counter
-	sheets  map[int][]byte // with the changes, by number
-	touched []int          // the numbers, in order of their first change
-}
-
-func (s *Store) draft() *draft {
-	return &draft{s: s, fresh: map[string]*counter{}, sheets: map[int][]byte{}}
-}
-
-// counter returns id's, which it makes if it may.
-func (d *draft) counter(id string, noNew error) (*counter, error) {
-	c := d.s.counters[id]
-	if c == nil {
-		c = d.fresh[id]
-	}
-	switch {
-	case c != nil && c.broken:
-		return nil, d.s.brokenError(id)
-	case c != nil:
-		return c, nil
-	case len(d.s.counters)+len(d.fresh) >= d.s.bounds.IDs:
-		return nil, server.ErrTooManyIDs
-	case noNew != nil:
-		return nil, noNew
-	}
-	c = &counter{place: d.s.places + len(d.fresh)}
-	d.fresh[id] = c
-	return c, nil
-}
-
-// take takes up to n numbers.
-func (d *draft) take(id string, c *counter, n uint64) (first, granted uint64, err error) {
-	if c.next >= api.MaxTurno {
-		return 0, 0, server.ErrExhausted
-	}
-	first, granted = c.next+1, min(n, api.MaxTurno-c.next)
-	d.move(id, c, c.next+granted)
-	return first, granted, nil
-}
-
-// move sets a counter.
-func (d *draft) move(id string, c *counter, last uint64) {
-	i := c.place / perSheet
-	sheet := d.sheets[i]
-	if sheet == nil {
-		sheet = d.s.blank()
-		if i < len(d.s.sheets) {
-			copy(sheet, d.s.sheets[i])
-		}
-		d.sheets[i] = sheet
-		d.touched = append(d.touched, i)
-	}
-	writeCell(cell(sheet, c.place), id, last)
-	c.next = last
-	d.moved = append(d.moved, c)
-}
-
-// blank returns an empty sheet.
-func (s *Store) blank() []byte {
-	last := len(s.spare) - 1
-	if last < 0 {
-		return make([]byte, sheetSize)
-	}
-	sheet := s.spare[last]
-	s.spare = s.spare[:last]
-	clear(sheet)
-	return sheet
-}
-
-// publish lets everyone see what is on disk now.
-func (d *draft) publish() {
-	s := d.s
-	for _, i := range d.touched {
-		if i == len(s.sheets) {
-			s.sheets = append(s.sheets, nil)
-		} else {
-			s.spare = append(s.spare, s.sheets[i])
-		}
-		s.sheets[i] = d.sheets[i]
-	}
-	s.places += len(d.fresh)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, c := range d.fresh {
-		s.counters[id] = c
-	}
-	for _, c := range d.moved {
-		c.last.Store(c.next)
-		c.broken = false
-	}
-}
-
-// drop forgets the draft.
-func (d *draft) drop() {
-	for _, c := range d.moved {
-		c.next = c.last.Load()
-	}
 }
