@@ -60,12 +60,13 @@ func TestEmptied(t *testing.T) {
 				n.refused("y", server.ErrStopped)
 			}
 			a.want("new", 1, 1)
-			if was, err := a.Set(t.Context(), "x", 9, false); was != 0 || err != nil {
-				t.Errorf("Set(x, 9) = %d, %v; want 0", was, err)
+			below := &server.BelowMarkError{}
+			if was, err := a.Set(t.Context(), "x", 9, false); was != 0 || !errors.As(err, &below) || below.Mark != 10 {
+				t.Errorf("Set(x, 9) = %d, %v; want that 10 was given", was, err)
 			}
-			a.refused("x", server.ErrStopped) // 10 was given
-			if was, err := a.Set(t.Context(), "x", 10, false); was != 9 || err != nil {
-				t.Errorf("Set(x, 10) = %d, %v; want 9", was, err)
+			a.refused("x", server.ErrStopped)
+			if was, err := a.Set(t.Context(), "x", 10, false); was != 0 || err != nil {
+				t.Errorf("Set(x, 10) = %d, %v; want 0", was, err)
 			}
 			a.want("x", 1, 11)
 			b.refused("y", server.ErrStopped)
