@@ -142,10 +142,20 @@ func (a *atlas) survey(ctx context.Context) error {
 		}
 	}
 	if best == nil {
-		return errors.Join(errs[:min(3, len(errs))]...)
+		return listed(errs)
 	}
 	a.learn(best)
 	return nil
+}
+
+// listed is the first few of errs, in one line.
+func listed(errs []error) error {
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	all := errs[0]
+	for _, err := range errs[1:min(3, len(errs))] {
+		all = fmt.Errorf("%w; %w", all, err)
+	}
+	return all
 }
 
 func (a *atlas) learn(t *chartAnswer) {

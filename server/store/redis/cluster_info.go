@@ -55,18 +55,16 @@ func (s *Store) tag() string {
 	return tag
 }
 
-const clusterPromise = ". Each shard by itself, and what a replica had not received is lost when it is promoted: replication is asynchronous. "
-
 // promiseOf is what lasts. Masters that are set up alike are one.
 func promiseOf(masters []masterFacts) string {
 	said := map[string]bool{}
 	for _, m := range masters {
-		said[m.lasting()] = true
+		said[strings.TrimSuffix(m.lasting()+". "+m.failingOver(), ". ")] = true
 	}
 	if len(said) == 0 {
 		return "unknown: no master has answered yet"
 	}
-	return strings.Join(slices.Sorted(maps.Keys(said)), "; on other masters: ") + clusterPromise + fencedPromise
+	return strings.Join(slices.Sorted(maps.Keys(said)), "; on other masters: ") + ". Each shard is by itself. " + fencedPromise
 }
 
 // details are those of the masters, where they say the same, or all that they say.

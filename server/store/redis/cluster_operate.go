@@ -52,15 +52,12 @@ func (c *Cluster) Examine(ctx context.Context) []server.Finding {
 // complete is whether every slot has a master that answers.
 func (c *Cluster) complete(chart *chart) server.Finding {
 	served := 0
-	masters, replicas := map[string]bool{}, map[string]bool{}
+	masters := map[string]bool{}
 	for _, s := range chart.shards {
 		served += s.to - s.from + 1
 		masters[s.master] = true
-		for _, r := range s.replicas {
-			replicas[r] = true
-		}
 	}
-	says := fmt.Sprintf("%d masters and %d replicas of %s", len(masters), len(replicas), c.name)
+	says := fmt.Sprintf("%d masters of %s", len(masters), c.name)
 	switch {
 	case served < slotCount:
 		return finding("cluster", server.Fail, "redis-cli --cluster fix HOST:PORT", "%s: %d of %d slots are no one's", says, slotCount-served, slotCount)

@@ -453,11 +453,11 @@ func TestClusterOperate(t *testing.T) {
 	}
 	c.Masters[1].Run("CONFIG SET maxmemory-policy allkeys-lru", "CONFIG SET cluster-require-full-coverage yes")
 	wantFindings(t, v, c.Masters[1].Addr(), map[string]string{
-		"cluster": "ok: 3 masters and 0 replicas", "partitions": "ok: 16: 127.0.0.1:", "permissions": "ok: all that is needed",
-		"persistence": "ok: nothing lost", "replicas": "warn: none: if this master", "counters": "ok: 16 ids in 16 partitions",
+		"cluster": "ok: 3 masters of redis+cluster://", "partitions": "ok: 16: 127.0.0.1:", "permissions": "ok: all that is needed",
+		"persistence": "ok: nothing lost", "replicas": "warn: no replica: if this master", "counters": "ok: 16 ids in 16 partitions",
 		"eviction": "fail: ADDR: allkeys-lru", "coverage": "warn: ADDR: cluster-require-full-coverage yes",
 	})
-	if w := strings.Join(n.Info().Warnings, "\n"); !strings.Contains(w, "none: if this master is lost") || strings.Count(w, "\n") > 0 {
+	if w := strings.Join(n.Info().Warnings, "\n"); !strings.Contains(w, "no replica: if this master is lost") || strings.Count(w, "\n") > 0 {
 		t.Errorf("the node warns %q; want of missing replicas, once", w)
 	}
 	c.Masters[1].Kill()

@@ -33,7 +33,7 @@ const lookEvery = time.Minute
 // settings are what we ask of CONFIG, one at a time: Redis before 7 takes no more.
 var settings = []string{
 	"appendonly", "appendfsync", "no-appendfsync-on-rewrite", "save", "maxmemory", "maxmemory-policy",
-	"min-replicas-to-write", "min-replicas-max-lag", "cluster-require-full-coverage",
+	"min-replicas-to-write", "min-replicas-max-lag", "cluster-require-full-coverage", "cluster-node-timeout",
 }
 
 // questions are the commands whose answers heard reads.

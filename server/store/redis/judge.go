@@ -124,7 +124,7 @@ func (f *facts) copies() server.Finding {
 	case replicas == "":
 		return server.Finding{}
 	case replicas == "0" && f.partition:
-		return finding("replicas", server.Warn, "redis-cli --cluster add-node HOST:PORT HOST:PORT --cluster-slave", "none: if this master is lost, so are its ids")
+		return finding("replicas", server.Warn, "redis-cli --cluster add-node HOST:PORT HOST:PORT --cluster-slave", "no replica: if this master is lost, so are its ids")
 	case replicas == "0":
 		return finding("replicas", server.OK, "", "none: this Redis is all there is")
 	case f.config["min-replicas-to-write"] == "0":

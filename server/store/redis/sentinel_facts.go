@@ -19,11 +19,15 @@ func (f *facts) failingOver() string {
 	if f.wanted > 0 {
 		said = append(said, fmt.Sprintf("A number is on %d of %s before it is answered (?wait=%d): a failover to one that has it loses none",
 			f.wanted, count(f.info["connected_slaves"], "replica"), f.wanted))
-	} else if f.guided {
+	} else if f.guided || f.partition {
 		said = append(said, "A failover loses what had not reached the replica that is promoted")
 	}
 	if f.guided {
 		said = append(said, "A node that is cut off together with the old master goes on with it "+f.cutOff())
+	}
+	if ms, err := strconv.Atoi(f.config["cluster-node-timeout"]); err == nil && f.partition {
+		said = append(said, fmt.Sprintf("A node that is cut off together with the old master goes on with it for up to %s: cluster-node-timeout",
+			time.Duration(ms)*time.Millisecond))
 	}
 	if said == nil {
 		return ""
