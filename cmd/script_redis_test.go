@@ -14,6 +14,7 @@ import (
 type redisServers struct {
 	t    testing.TB
 	last *redistest.Server
+	set  *redistest.Sentinels
 }
 
 // redisKey is where a script keeps its redisServers.
@@ -29,16 +30,29 @@ func useRedis(e *testscript.Env) {
 }
 
 // redisCommand is the script command `redis start [OPTION…]`, `redis stop` or `redis do COMMAND…`. start takes the options
-// tls, clientcerts, unix, password=P, fsync=F and config=LINE, and sets $REDIS to the URL and $REDIS_ADDR to the address. do prints the answer. Without
-// redis-server the script is skipped, but in CI it fails.
+// tls, clientcerts, unix, password=P, fsync=F and config=LINE, and sets $REDIS to the URL and $REDIS_ADDR to the address. do prints the answer.
+// `redis sentinels [OPTION…]` starts a set, and sets $SENTINELS besides, their hosts and the master's name; `redis failover`
+// promotes a replica of it when it has all. Without redis-server the script is skipped, but in CI it fails.
 func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 	r := ts.Value(redisKey{}).(*redisServers)
 	switch {
 	case neg || len(args) == 0:
-		ts.Fatalf("usage: redis start|stop|do …")
+		ts.Fatalf("usage: redis start|sentinels|failover|stop|do …")
 	case args[0] == "start":
 		r.last = redistest.Start(r.t, redisOptions(ts, args[1:]))
 		ts.Setenv("REDIS", r.last.URL())
+		ts.Setenv("REDIS_ADDR", r.last.Addr())
+	case args[0] == "sentinels":
+		o := redisOptions(ts, args[1:])
+		r.set = redistest.StartSentinels(r.t, redistest.SentinelOptions{Redis: o, Replicas: 1, SentinelPass: o.Password})
+		r.last = r.set.Redis[0]
+		ts.Setenv("REDIS_ADDR", r.last.Addr())
+		ts.Setenv("REDIS", r.set.URL())
+		_, at, _ := strings.Cut(r.set.URL(), "://")
+		ts.Setenv("SENTINELS", at)
+	case args[0] == "failover" && r.set != nil:
+		r.set.InSync(r.last)
+		r.last = r.set.Failover()
 		ts.Setenv("REDIS_ADDR", r.last.Addr())
 	case r.last == nil:
 		ts.Fatalf("redis %s before redis start", args[0])
@@ -47,7 +61,7 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case args[0] == "do" && len(args) > 1:
 		fmt.Fprintln(ts.Stdout(), r.last.Do(args[1:]...))
 	default:
-		ts.Fatalf("usage: redis start|stop|do …")
+		ts.Fatalf("usage: redis start|sentinels|failover|stop|do …")
 	}
 }
 

@@ -38,6 +38,9 @@ unasked, and each repetition takes a number.
     file:DIR            one node, nothing to install: a number is on disk before it is answered
     redis://localhost   several nodes share one Redis (apt install redis-server); what lasts is as Redis is configured
     rediss://USER:PASSWORD@HOST:6380/0?cacert=FILE   a managed Redis, with TLS
+    redis+sentinel://HOST,HOST,HOST/NAME   the master NAME that these Sentinels watch; rediss+sentinel:// with TLS; the
+                        Sentinels' own password is ?sentinel_password=. With ?wait=1 (for every Redis) a number is on
+                        one replica before it is answered
 
 What the store promises is logged at the start, and what is dangerous about it: tmctl doctor tries it before. A password
 is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.

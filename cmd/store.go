@@ -13,10 +13,10 @@ import (
 )
 
 // storeNames lists the stores for help and hints.
-const storeNames = "memory, file:DIR, redis://HOST, rediss://HOST (TLS), redis+unix:///SOCKET"
+const storeNames = "memory, file:DIR, redis://HOST, rediss://HOST (TLS), redis+unix:///SOCKET, redis+sentinel://HOST,HOST,HOST/NAME"
 
 // plannedStores are the schemes of stores that this version does not have, so that who asks for one is not told it is a typo.
-var plannedStores = []string{"redis+sentinel", "redis+cluster", "etcd"}
+var plannedStores = []string{"redis+cluster", "etcd"}
 
 // What operators can do with the stores that last.
 var (
@@ -24,8 +24,11 @@ var (
 	_, _ counterTable = (*file.Store)(nil), (*redis.Store)(nil)
 )
 
-// shownStore is a valid --store value without its password.
+// shownStore is a valid --store value without its passwords.
 func shownStore(rawURL string) string {
+	if o, err := redis.Parse(rawURL); err == nil {
+		return o.Name()
+	}
 	u, err := url.Parse(rawURL)
 	switch {
 	case err != nil:
@@ -48,7 +51,7 @@ func hasPassword(rawURL string) bool {
 		return false
 	}
 	_, has := u.User.Password()
-	return has
+	return has || u.Query().Get("sentinel_password") != ""
 }
 
 // validStore refuses a --store that openStore can't open, whatever is there. It has no effects.
@@ -62,7 +65,7 @@ func validStore(rawURL string) error {
 		return nil
 	case "file":
 		return validDir(rest)
-	case "redis", "rediss", "redis+unix":
+	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel":
 		if !strings.HasPrefix(rest, "//") {
 			return usageError("write "+scheme+"://localhost", "--store %s: // is missing after %s:", scheme, scheme)
 		}
@@ -76,7 +79,7 @@ func validStore(rawURL string) error {
 }
 
 // redisForms shows how a Redis is named.
-const redisForms = "for example redis://localhost, redis://USER:PASSWORD@HOST:6379/0, rediss://HOST:6380?cacert=FILE, redis+unix:///run/redis/redis.sock"
+const redisForms = "for example redis://localhost, redis://USER:PASSWORD@HOST:6379/0, rediss://HOST:6380?cacert=FILE, redis+unix:///run/redis/redis.sock, redis+sentinel://USER:PASSWORD@HOST:26379,HOST,HOST/mymaster"
 
 // validDir refuses what a shell or a habit made of a directory.
 func validDir(dir string) error {
@@ -127,7 +130,7 @@ func openStore(ctx context.Context, rawURL string, bounds server.Bounds, log *sl
 		return memory.New(bounds), nil
 	case "file":
 		store, err = file.Open(rest, bounds)
-	case "redis", "rediss", "redis+unix":
+	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel":
 		store, err = redis.Open(ctx, rawURL, bounds, log)
 	default:
 		return nil, unknownStore(scheme)

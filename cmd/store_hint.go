@@ -52,6 +52,11 @@ var redisHints = []struct {
 	local  bool   // where it means that on this machine only
 	hint   string
 }{
+	{says: "No such master", hint: "the name comes after the hosts; redis-cli -h HOST -p 26379 SENTINEL MASTERS lists those that a Sentinel knows"},
+	{says: "its own password", hint: "?sentinel_username= and ?sentinel_password= are for the Sentinels, USER:PASSWORD@ is for Redis; better in the environment (TMCTL_SERVE_STORE) than in the command line"},
+	{says: "not a Sentinel", hint: "name the Sentinels, at port 26379; or without them redis://HOST"},
+	{says: "is a failover under way", hint: "try again in some seconds; if it stays so, the Sentinels watch another set than this one"},
+	{says: "no Sentinel says", hint: "are Sentinels running at HOST? `apt install redis-sentinel` installs and starts one"},
 	{says: "connection refused", local: true, hint: "is Redis running here, on this port? `apt install redis-server` installs and starts one"},
 	{says: "connection refused", scheme: "redis+unix", hint: "is Redis running? redis.conf's unixsocket is where it listens"},
 	{says: "connection refused", hint: "nothing listens at HOST: is it the right host and port, and Redis running?"},
