@@ -43,7 +43,7 @@ until it fails, bisects, confirms the answer with longer runs and shows that the
 
 With --rate it drives one rate instead; --rate max is a closed loop.
 
-Requests are sent on schedule whatever the answers do, and never repeated. The run is recorded under runs/ for
+Requests are sent on schedule whatever the answers do, and none is repeated but on purpose: --idempotency-key-ratio. The run is recorded under runs/ for
 check, report and export. Exit code: 0 pass, 3 objective missed, 4 a number was wrong, 5 inconclusive, 130 interrupted.`,
 		Example: `  tmctl load --target http://localhost:7017
   tmctl load --target http://localhost:7017/turno/{id} --ids 8 --slo "p99<20ms,errors<0.1%"
