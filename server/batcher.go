@@ -28,6 +28,7 @@ type batcher struct {
 	timeout time.Duration // of a request
 	jump    uint64        // how far beyond the mark the counter of a store that went back is moved; 0: the id is stopped
 	log     *slog.Logger
+	events  func(kind, text string, data fields)
 	errors  onceASecond
 	books   *books // the node's
 	workers sync.WaitGroup
@@ -57,7 +58,7 @@ type counter struct {
 }
 
 func newBatcher(store Store, config *Config, to *books) *batcher {
-	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, books: to, counters: map[string]*counter{}}
+	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, events: config.record, books: to, counters: map[string]*counter{}}
 	b.fenced, _ = store.(Fenced)
 	if config.OnRollback == OnRollbackJump {
 		b.jump = JumpMargin

@@ -123,6 +123,7 @@ func (b *batcher) settle(s *slot, err error, asked moment) bool {
 	b.clear(s)
 	b.mu.Unlock()
 	if failed != nil {
+		b.books.remember(failed)
 		b.errors.log(b.log, time.Now(), failed)
 	}
 	if len(back) > 0 {

@@ -84,7 +84,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	send(descBuild, prometheus.GaugeValue, 1, c.config.Version, runtime.Version(), info.Name)
 	send(descPromise, prometheus.GaugeValue, 1, info.Name, info.Promise)
-	send(descLost, prometheus.CounterValue, float64(c.lostLogs.Load()), lostLog)
+	for kind, n := range c.lost() {
+		send(descLost, prometheus.CounterValue, float64(n), kind)
+	}
 	c.collectNumbers(send)
 	took := new(distribution)
 	c.parts.books.took.addTo(took)

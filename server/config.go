@@ -60,6 +60,9 @@ type Config struct {
 	Version string // of tmctl
 	PID     int
 	Log     *slog.Logger
+	Journal Recorder // nil: none
+
+	node string // the server's name in events
 }
 
 // DefaultConfig returns what serve does without flags.

@@ -12,12 +12,14 @@ import (
 type Node struct {
 	p parts
 	b *batcher // the first
+
+	config Config
 }
 
 // NewNode returns a node that works once it runs.
 func NewNode(store Store, config Config) *Node {
 	p := newParts(store, &config)
-	return &Node{p, p.all[0]}
+	return &Node{p, p.all[0], config}
 }
 
 // Run lets it work until ctx ends; no request may wait then. wait returns when all that it started has ended.
@@ -98,7 +100,7 @@ func (s *Server) GoneClients() (n int) {
 }
 
 // Batcher is the one of s.
-func (s *Server) Batcher() *Node { return &Node{s.parts, s.parts.all[0]} }
+func (s *Server) Batcher() *Node { return &Node{s.parts, s.parts.all[0], s.config} }
 
 // Outcome is how a request ended.
 type Outcome = outcome
@@ -148,3 +150,12 @@ func (d *Delivery) Write(b string, number bool) uint64 {
 
 // Answered is how many answers hand out a number.
 func (s *Server) Answered() uint64 { return s.metrics.issued() }
+
+// Watch has the lookout look, until ctx ends.
+func (n *Node) Watch(ctx context.Context) {
+	s := &Server{config: n.config, parts: n.p}
+	go new(lookout).watch(ctx, s)
+}
+
+// MaxTold is of how many ids a loss tells.
+const MaxTold = maxTold

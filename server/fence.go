@@ -59,6 +59,7 @@ func (b *batcher) watch(ctx context.Context) {
 		within, cancel := context.WithTimeout(ctx, b.timeout)
 		err := b.fenced.Check(within)
 		cancel()
+		b.books.check(err)
 		if errors.Is(err, ErrChanged) {
 			b.rejoin(now.generation)
 		}
@@ -79,10 +80,13 @@ func (b *batcher) rejoin(generation uint64) {
 
 func (b *batcher) rejoinUntilDone(ctx context.Context) {
 	b.log.Warn("the store has changed: comparing it with what this node knows")
+	name := b.store.Info().Name
+	b.events(EventStoreChanged, name+" may not be what this node knew: no number is given until it has been compared", fields{"store": name})
 	var complaints onceASecond
 	start := time.Now()
 	for ctx.Err() == nil {
 		back, err := b.fenced.Rejoin(ctx, b.marks(), b.jump)
+		b.books.check(err)
 		if err != nil {
 			complaints.log(b.log, time.Now(), err)
 			select {
@@ -94,6 +98,7 @@ func (b *batcher) rejoinUntilDone(ctx context.Context) {
 		}
 		b.record(back)
 		b.log.Info("rejoined the store", "took", time.Since(start).Round(time.Millisecond), "went_back", len(back))
+		b.tellRejoined(name, time.Since(start), len(back))
 		break
 	}
 	b.mu.Lock()
@@ -140,6 +145,7 @@ func (b *batcher) wentBack(seen []Mark) {
 		b.log.Error("the store went back: it gave a block that this node had received, or a smaller one; none of it was handed out",
 			"id", m.ID, "mark", m.Last)
 	}
+	b.tellWentBack(seen)
 	if b.fenced == nil {
 		b.mu.Lock()
 		b.rollbacks += uint64(len(seen))
@@ -213,6 +219,7 @@ func (b *batcher) record(back []Rollback) {
 				"id", r.ID, "store", r.Store, "mark", r.Last)
 		}
 	}
+	b.tellFenced(back)
 }
 
 // declaredRanges is what this process skipped.

@@ -120,6 +120,7 @@ func (s *Server) take(since time.Time, c *conn, id []byte, key string) (uint64, 
 	}
 	o := outcomeOf(err)
 	if o.storeFailed() {
+		s.parts.books.remember(err)
 		s.errors.log(s.log, since, err)
 	}
 	return 0, o, err

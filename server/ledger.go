@@ -30,6 +30,9 @@ type books struct {
 	calls, blocks atomic.Uint64
 	took          histogram // of calls that were answered
 	failures      [failures]atomic.Uint64
+
+	checked, checksFailed atomic.Uint64 // of whether the store is still the same, and attempts to rejoin it
+	trouble               atomic.Pointer[error]
 }
 
 // failure is how a call of the store can fail.
@@ -54,9 +57,35 @@ func (b *books) lose(n uint64) {
 	b.issued.Add(n)
 }
 
+// check counts a check of the store. That it has changed is an answer, and none that tells how it is.
+func (b *books) check(err error) {
+	switch {
+	case err == nil:
+		b.checked.Add(1)
+	case errors.Is(err, ErrChanged), errors.Is(err, context.Canceled): // or this node stops
+	default:
+		b.remember(err)
+		b.checksFailed.Add(1)
+	}
+}
+
+// remember keeps what the store failed with last.
+func (b *books) remember(err error) { b.trouble.Store(&err) }
+
+// lastTrouble is that in words.
+func (b *books) lastTrouble() string {
+	if err := b.trouble.Load(); err != nil {
+		return (*err).Error()
+	}
+	return "no answer in time"
+}
+
 // called counts a call of the store.
 func (b *books) called(took time.Duration, blocks int, err error) {
 	b.calls.Add(1)
+	if err != nil && !errors.Is(err, ErrChanged) {
+		b.remember(err)
+	}
 	switch {
 	case err == nil:
 		b.blocks.Add(uint64(blocks))

@@ -26,8 +26,17 @@ func (s *Server) observe(o *api.Snapshot) {
 	o.Durations, o.StoreCalls = s.metrics.durations().wire(), took.wire()
 	o.StoreErrors = s.parts.books.failed()
 	o.Rollbacks, o.Skipped = s.parts.skipped()
-	o.Lost = map[string]uint64{lostLog: s.lostLogs.Load()}
+	o.Lost = s.lost()
 	o.Process = process(s.process)
+}
+
+// lost is what the node could not say of itself, by kind.
+func (s *Server) lost() map[string]uint64 {
+	n := map[string]uint64{lostLog: s.lostLogs.Load()}
+	if s.config.Journal != nil {
+		n[lostEvents] = s.config.Journal.Dropped()
+	}
+	return n
 }
 
 // failed counts the calls that were not answered, by kind.

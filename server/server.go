@@ -101,6 +101,7 @@ func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 		return nil, &ListenError{Addr: config.Addr, Err: err}
 	}
 	s.public = &listener{TCPListener: public.(*net.TCPListener), conns: s.conns, keys: &s.keys, count: &s.metrics, log: s.log, stop: make(chan struct{})}
+	s.config.node = s.Addr()
 	if err := s.LoadCertificate(); err != nil {
 		_ = public.Close() // it has taken nothing yet
 		return nil, err
@@ -140,6 +141,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer cancel()
 
+	s.tellStarted()
+	if s.config.Journal != nil {
+		var look lookout
+		sweeper.Go(func() { look.watch(background, s) })
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.fasthttp().Serve(s.public) }()
 	plane := s.startAdmin()
@@ -147,6 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	info := s.store.Info()
 	s.state.Store(int32(Ready))
 	s.log.Info(ListeningMessage, "addr", s.Addr(), "admin", s.AdminAddr(), "store", info.Name, "promise", info.Promise)
+	s.config.record(EventReady, "requests are taken on "+s.Addr(), nil)
 
 	var failed error
 	select {

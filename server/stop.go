@@ -27,6 +27,7 @@ var defaultPauses = pauses{askedWithin: time.Minute, lastAnswers: time.Second, s
 func (s *Server) stop(served chan error) error {
 	s.state.Store(int32(Draining))
 	s.log.Info("stopping", "connections", s.conns.open(), "in_flight", s.inFlight.Load())
+	s.tellDraining()
 	s.waitForBalancers()
 
 	s.lastRequests.Store(true)
@@ -42,6 +43,7 @@ func (s *Server) stop(served chan error) error {
 		s.conns.stopReading()
 	}
 	s.log.Info("stopped", "issued", s.metrics.issued(), "uptime", time.Since(s.started).Round(time.Millisecond))
+	s.tellStopped(err)
 	return err
 }
 

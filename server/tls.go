@@ -66,6 +66,7 @@ func (s *Server) LoadCertificate() error {
 	now := time.Now()
 	pair, err := s.keys.load(s.config.TLSCert, s.config.TLSKey, now)
 	if err != nil {
+		s.config.record(EventCertificateRefused, err.Error(), fields{"file": s.config.TLSCert})
 		return err
 	}
 	leaf := pair.Leaf
@@ -83,6 +84,8 @@ func (s *Server) LoadCertificate() error {
 		s.log.Warn("the certificate names no host (subjectAltName): clients will refuse it", "file", s.config.TLSCert)
 	}
 	s.log.Info("certificate loaded", "file", s.config.TLSCert, "names", strings.Join(names, ","), "until", until)
+	s.config.record(EventCertificateLoaded, fmt.Sprintf("%s is shown to new connections: of %s, until %s", s.config.TLSCert, strings.Join(names, ", "), until),
+		fields{"file": s.config.TLSCert, "names": names, "until": until})
 	return nil
 }
 
