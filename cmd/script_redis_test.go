@@ -58,6 +58,9 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("redis %s before redis start", args[0])
 	case args[0] == "stop":
 		r.last.Stop()
+	case args[0] == "emptied": // it comes back without what it kept
+		r.last.Empty()
+		r.last.Restart()
 	case args[0] == "do" && len(args) > 1:
 		fmt.Fprintln(ts.Stdout(), r.last.Do(args[1:]...))
 	default:

@@ -20,6 +20,7 @@ type serveOptions struct {
 	server.Config
 	store     string
 	bounds    server.Bounds
+	journal   string
 	logFormat string
 }
 
@@ -55,6 +56,10 @@ counters set); with jump they go on by themselves, and the numbers skipped are d
 With --tls-cert and --tls-key the public listener speaks TLS 1.2 and 1.3. SIGHUP reads both files anew: new connections
 get the new certificate, and a pair that can't be used is refused, with a word in the log, while the old one stays.
 
+With --journal (or TMCTL_JOURNAL) what happens to the node is appended to a file, which several nodes can share: start, ready,
+stop with the ledger; the store when it fails, changes, goes back; certificates; shedding. tmctl events reads it. It is
+rotated at 16 MiB (FILE.1 … FILE.16), and never holds up a number: events that can't be written in time are counted.
+
 The admin plane is a listener of its own: /healthz, /readyz, /metrics, /v1/snapshot, /v1/counters/{id}, /debug/pprof.
 
 ^C or SIGTERM stops in order, so that no request fails: /readyz fails, balancers get --drain to notice (if any asks),
@@ -89,6 +94,7 @@ func (o *serveOptions) addFlags(c *cobra.Command) {
 	f.DurationVar(&o.Drain, "drain", o.Drain, "when stopping, give balancers this long to notice that /readyz fails")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "speak TLS with the certificate in this `file` (PEM, with the intermediate ones); SIGHUP reads it anew")
 	f.StringVar(&o.TLSKey, "tls-key", "", "`file` with the key of --tls-cert (PEM, without a password)")
+	f.StringVar(&o.journal, "journal", "", "append what happens to this node to this `file`, for tmctl events; without it TMCTL_JOURNAL, if that is set")
 	o.logFormat = logFormats[0]
 	choiceFlag(c, &o.logFormat, "log-format", logFormats, "write logs for people (text) or for machines (json)")
 }
@@ -111,6 +117,14 @@ func (o *serveOptions) validate() error {
 func (o *serveOptions) run(ctx context.Context, env *Env) error {
 	o.Version, o.PID = build().Version, os.Getpid()
 	o.Log = newLog(env, o.logFormat)
+	if path := journalFor(env, o.journal); path != "" {
+		j, err := keepJournal(env, path, o.Log)
+		if err != nil {
+			return err
+		}
+		defer j.close(ctx)
+		o.Config.Journal = j
+	}
 	// A store that can't be opened ends serve at once: whoever starts it, starts it again, and meanwhile sees why.
 	store, err := openStore(ctx, o.store, o.bounds, o.Log)
 	if err != nil {
