@@ -29,15 +29,22 @@ func useRedis(e *testscript.Env) {
 	e.Values[redisKey{}] = &redisServers{t: t}
 }
 
-// redisCommand is the script command `redis start [OPTION…]`, `redis stop` or `redis do COMMAND…`. start takes the options
-// tls, clientcerts, unix, password=P, fsync=F and config=LINE, and sets $REDIS to the URL and $REDIS_ADDR to the address. do prints the answer.
-// `redis sentinels [OPTION…]` starts a set, and sets $SENTINELS besides, their hosts and the master's name; `redis failover`
-// promotes a replica of it when it has all. Without redis-server the script is skipped, but in CI it fails.
+// redisCommand is the script command `redis start [OPTION…]`, `redis cluster [OPTION…]`, `redis stop` or `redis do COMMAND…`. start takes the options
+// tls, clientcerts, unix, password=P, fsync=F and config=LINE, and sets $REDIS to the URL and $REDIS_ADDR to the address; cluster does so too, and
+// $REDIS_HOSTS to the addresses, and `redis do` is for its first master. do prints the answer. Without
+// redis-server the script is skipped, but in CI it fails. `redis sentinels [OPTION…]` starts a set, and sets $SENTINELS
+// besides, their hosts and the master's name; `redis failover` promotes a replica of it when it has all.
 func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 	r := ts.Value(redisKey{}).(*redisServers)
 	switch {
 	case neg || len(args) == 0:
-		ts.Fatalf("usage: redis start|sentinels|failover|stop|do …")
+		ts.Fatalf("usage: redis start|cluster|sentinels|failover|stop|do …")
+	case args[0] == "cluster":
+		c := redistest.StartCluster(r.t, redistest.ClusterOptions{Options: redisOptions(ts, args[1:])})
+		r.last = c.Masters[0]
+		ts.Setenv("REDIS", c.URL())
+		ts.Setenv("REDIS_ADDR", r.last.Addr())
+		ts.Setenv("REDIS_HOSTS", strings.TrimPrefix(c.URL(), "redis+cluster://"))
 	case args[0] == "start":
 		r.last = redistest.Start(r.t, redisOptions(ts, args[1:]))
 		ts.Setenv("REDIS", r.last.URL())
@@ -64,7 +71,7 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 	case args[0] == "do" && len(args) > 1:
 		fmt.Fprintln(ts.Stdout(), r.last.Do(args[1:]...))
 	default:
-		ts.Fatalf("usage: redis start|sentinels|failover|stop|do …")
+		ts.Fatalf("usage: redis start|cluster|sentinels|failover|stop|do …")
 	}
 }
 

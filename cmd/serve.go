@@ -42,6 +42,7 @@ unasked, and each repetition takes a number.
     redis+sentinel://HOST,HOST,HOST/NAME   the master NAME that these Sentinels watch; rediss+sentinel:// with TLS; the
                         Sentinels' own password is ?sentinel_password=. With ?wait=1 (for every Redis) a number is on
                         one replica before it is answered
+    redis+cluster://HOST,HOST,HOST   a Redis Cluster: the ids are spread over its masters; rediss+cluster:// with TLS
 
 What the store promises is logged at the start, and what is dangerous about it: tmctl doctor tries it before. A password
 is better kept out of the command line, where ps shows it: put the URL into TMCTL_SERVE_STORE.

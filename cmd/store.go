@@ -13,10 +13,10 @@ import (
 )
 
 // storeNames lists the stores for help and hints.
-const storeNames = "memory, file:DIR, redis://HOST, rediss://HOST (TLS), redis+unix:///SOCKET, redis+sentinel://HOST,HOST,HOST/NAME"
+const storeNames = "memory, file:DIR, redis://HOST, rediss://HOST (TLS), redis+unix:///SOCKET, redis+sentinel://HOST,HOST,HOST/NAME, redis+cluster://HOST,HOST,HOST"
 
 // plannedStores are the schemes of stores that this version does not have, so that who asks for one is not told it is a typo.
-var plannedStores = []string{"redis+cluster", "etcd"}
+var plannedStores = []string{"etcd"}
 
 // What operators can do with the stores that last.
 var (
@@ -46,12 +46,15 @@ func shownStore(rawURL string) string {
 
 // hasPassword reports whether a --store value holds one.
 func hasPassword(rawURL string) bool {
+	if o, err := redis.Parse(rawURL); err == nil {
+		return o.Password != "" || o.SentinelPassword != ""
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return false
 	}
 	_, has := u.User.Password()
-	return has || u.Query().Get("sentinel_password") != ""
+	return has
 }
 
 // validStore refuses a --store that openStore can't open, whatever is there. It has no effects.
@@ -65,7 +68,7 @@ func validStore(rawURL string) error {
 		return nil
 	case "file":
 		return validDir(rest)
-	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel":
+	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
 		if !strings.HasPrefix(rest, "//") {
 			return usageError("write "+scheme+"://localhost", "--store %s: // is missing after %s:", scheme, scheme)
 		}
@@ -79,7 +82,7 @@ func validStore(rawURL string) error {
 }
 
 // redisForms shows how a Redis is named.
-const redisForms = "for example redis://localhost, redis://USER:PASSWORD@HOST:6379/0, rediss://HOST:6380?cacert=FILE, redis+unix:///run/redis/redis.sock, redis+sentinel://USER:PASSWORD@HOST:26379,HOST,HOST/mymaster"
+const redisForms = "for example redis://localhost, redis://USER:PASSWORD@HOST:6379/0, rediss://HOST:6380?cacert=FILE, redis+unix:///run/redis/redis.sock, redis+sentinel://USER:PASSWORD@HOST:26379,HOST,HOST/mymaster, redis+cluster://USER:PASSWORD@HOST:6379,HOST,HOST"
 
 // validDir refuses what a shell or a habit made of a directory.
 func validDir(dir string) error {
@@ -130,8 +133,8 @@ func openStore(ctx context.Context, rawURL string, bounds server.Bounds, log *sl
 		return memory.New(bounds), nil
 	case "file":
 		store, err = file.Open(rest, bounds)
-	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel":
-		store, err = redis.Open(ctx, rawURL, bounds, log)
+	case "redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
+		store, err = openRedis(ctx, rawURL, bounds, log)
 	default:
 		return nil, unknownStore(scheme)
 	}
@@ -151,7 +154,7 @@ func visitStore(ctx context.Context, rawURL string, bounds server.Bounds) (serve
 	if err != nil {
 		return nil, validStore(rawURL)
 	}
-	store, err := o.Visit(ctx, quiet)
+	store, err := visitRedis(ctx, o, quiet)
 	if err != nil {
 		return nil, withHint(err, storeHint(rawURL, err))
 	}

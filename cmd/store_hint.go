@@ -21,10 +21,22 @@ func storeHint(rawURL string, err error) string {
 	if e, ok := errors.AsType[*file.OpenError](err); ok {
 		return e.Hint
 	}
-	if u, e := url.Parse(rawURL); e == nil && strings.HasPrefix(u.Scheme, "redis") {
+	if u, e := url.Parse(firstHost(rawURL)); e == nil && strings.HasPrefix(u.Scheme, "redis") {
 		return redisHint(u, err.Error())
 	}
 	return ""
+}
+
+// firstHost leaves the first of several hosts in a URL: net/url knows one only.
+func firstHost(rawURL string) string {
+	scheme, rest, _ := strings.Cut(rawURL, "://")
+	end := len(rest)
+	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
+		end = at
+	}
+	begin := strings.LastIndex(rest[:end], "@") + 1
+	host, _, _ := strings.Cut(rest[begin:end], ",")
+	return scheme + "://" + rest[:begin] + host + rest[end:]
 }
 
 // redisHint looks for the words of Redis, of TLS and of the system in an error of the client's, which has no types for them.
@@ -89,7 +101,12 @@ var redisHints = []struct {
 	{says: "nothing within", hint: silent},
 	{says: "DENIED", hint: "give Redis a password (requirepass), or have it listen on 127.0.0.1 only"},
 	{says: "replica", hint: "numbers are written on the master only: name that one"},
-	{says: "cluster", hint: "use a Redis alone (with replicas, if you like): redis+cluster:// is not in this version"},
+	{says: "no part of a cluster", hint: "redis://HOST is for a Redis alone"},
+	{says: "a redis:// store is one Redis alone", hint: "redis+cluster://HOST is for a cluster; one of its nodes is enough, for it tells of the others"},
+	{says: "part of a cluster", hint: "redis+cluster://HOST is for a cluster"},
+	{says: "has slots yet", hint: "redis-cli --cluster create makes one cluster of nodes"},
+	{says: "serves slot", hint: "redis-cli --cluster check HOST says which slots nobody serves, and --cluster fix mends it"},
+	{says: "the cluster is down", hint: "redis-cli --cluster check HOST says why"},
 	{says: "LOADING", hint: "it is reading its files after a start: try again when it is done"},
 	{says: "OOM", hint: "give it more memory: CONFIG SET maxmemory; and keep maxmemory-policy noeviction"},
 	{says: "MISCONF", hint: "Redis can't write its files: look at its log, and at its disk"},

@@ -11,7 +11,7 @@ func FuzzStoreHidesPassword(f *testing.F) {
 	for _, form := range []string{
 		"redis://user:%@localhost:6379/0", "redis://:%@localhost", "rediss://user:%@[::1]:6380/0?cacert=ca.pem", "redis+unix://:%@/run/redis.sock?db=1",
 		"redis://localhost/0?password=%", "redis:%@localhost", "mysql://root:%@localhost", "redis+sentinel://:%@a,b", "redis+sentinel://:%@a,b/m", "rediss+sentinel://u:%@a:1,b:2/m/3?sentinel_username=s",
-		"redis+sentinel://a,b/m?sentinel_password=%", "etcd://:%@a", ":%@localhost",
+		"redis+sentinel://a,b/m?sentinel_password=%", "redis+cluster://:%@a:1,b:2", "rediss+cluster://u:%@a,b?partitions=4", "etcd://:%@a", ":%@localhost",
 		"redis://a@b:%@localhost", "redis://user:%@local host", "redis://user:%@localhost:port",
 	} {
 		for _, password := range []string{"hush-hush", "hush@hush", "hush#hush", "hush/hush", "hush%hush", "hush?hush", "hush hush", "hush:hush", "hush\x00hush", "hush%40hush"} {
@@ -60,6 +60,7 @@ func TestShownStore(t *testing.T) {
 		{"redis://:hush@localhost/2", "redis://localhost/2"},
 		{"redis+sentinel://bob:hush@[::1]:1,b/m/1?sentinel_password=hush&wait=1", "redis+sentinel://bob@[::1]:1,b/m/1?wait=1"},
 		{"rediss://bob:hush@h:6380/0?cacert=ca.pem", "rediss://bob@h:6380/0?cacert=ca.pem"},
+		{"redis+cluster://bob:hush@a:1,b:2?partitions=4", "redis+cluster://bob@a:1,b:2?partitions=4"},
 	}
 	for _, tt := range tests {
 		if got := shownStore(tt.store); got != tt.want {

@@ -12,11 +12,17 @@
 //	#s:ID:KEY         string    the number that an idempotency key of an id has, until it expires
 //	#sessions         hash      how many of those expire when: time in milliseconds → count
 //	#node:NODE:SLOT   string    the last call of a node's slot: its token and its result; gone 10 minutes after
+//	#partitions       string    how many partitions there are (of a cluster only)
+//
+// In a cluster the prefix goes on with the hash tag of a partition: turno:{42}:grupo1. Of n partitions the i-th has the ids whose
+// own slot (CLUSTER KEYSLOT grupo1) is in the i-th of n equal ranges of slots, and its tag is the smallest number of
+// which that is true, too.
 //
 // # Permissions
 //
 // A user of Redis needs ~prefix* and +mget +mset +get +set +exists +type +pexpire +pexpireat +sadd +scard +sismember +hget
-// +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load, and +wait with ?wait=N; to look, +info and +config|get besides; to list, +sscan +scan.
+// +hgetall +hset +hincrby +hdel +hexists +time +eval +evalsha +script|load, and +wait with ?wait=N; to look, +info and +config|get besides; to list, +sscan +scan; in a cluster
+// +cluster|slots, and better +cluster|info, too.
 package redis
 
 import (
