@@ -3,7 +3,10 @@ package file_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/store/file"
@@ -48,4 +51,59 @@ func benchmarkReserve(b *testing.B, ids, claims int) {
 		reserve()
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(claims), "µs/claim")
+}
+
+// A call whose requests have keys, in a store that has many; and how long it takes to open that one.
+func BenchmarkKeys(b *testing.B) {
+	for _, keys := range []int{0, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("keys=", keys), func(b *testing.B) { benchmarkKeys(b, keys) })
+	}
+}
+
+func benchmarkKeys(b *testing.B, keys int) {
+	dir, bounds := b.TempDir(), server.Bounds{IDs: 100, Sessions: 1 << 30, SessionTTL: time.Hour}
+	open := func() *file.Store {
+		s, err := file.Open(dir, bounds)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	var slowest time.Duration
+	s, call, next := open(), &server.Call{}, 0
+	reserve := func(n int) {
+		claim := server.Claim{ID: "grupo1"}
+		for range n {
+			next++
+			claim.Keys = append(claim.Keys, server.Key{Name: fmt.Sprintf("6ba7b810-9dad-11d1-80b4-%012d", next)}) // a UUID is as long
+		}
+		call.Seq++
+		call.Claims = append(call.Claims[:0], claim)
+		start := time.Now()
+		if err := s.Reserve(b.Context(), call); err != nil {
+			b.Fatal(err)
+		}
+		slowest = max(slowest, time.Since(start))
+	}
+	for next < keys {
+		reserve(1000)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	start := time.Now()
+	s = open()
+	defer s.Close()
+	opening := time.Since(start)
+	call.Seq, slowest = 0, 0
+	for b.Loop() {
+		reserve(64)
+	}
+	b.ReportMetric(float64(opening.Milliseconds()), "ms-to-open")
+	b.ReportMetric(float64(slowest.Milliseconds()), "ms-slowest-call")
+	info, err := os.Stat(filepath.Join(dir, "counters.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(info.Size()>>20), "MB")
 }

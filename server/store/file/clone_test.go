@@ -3,16 +3,20 @@ package file
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/turnomatico/tmctl/server"
 )
+
+var cloneBounds = server.Bounds{IDs: 1000, Sessions: 1000, SessionTTL: time.Hour}
 
 // sector is what a disk writes whole.
 const sector = 512
@@ -30,7 +34,16 @@ type powered struct {
 
 	answered map[string]uint64
 	asked    map[string]uint64 // of the call under way: how many more
+	keys     map[string]keyed  // that were answered, by name
+	key      string            // of the call under way, and
+	of       keyed             // what it is given
 	crashes  *int
+}
+
+// keyed is the number that a key has.
+type keyed struct {
+	id    string
+	turno uint64
 }
 
 type write struct {
@@ -40,7 +53,7 @@ type write struct {
 
 // power opens a store in dir. onDisk is what its log is without what is in memory only; nil: what is in the file.
 func (p *powered) power(dir string, onDisk []byte) error {
-	p.s = newStore(dir, server.Bounds{IDs: 1000})
+	p.s = newStore(dir, cloneBounds)
 	p.s.device = func(f *os.File) device {
 		p.under, p.disk, p.pending = logFile{f}, onDisk, nil
 		if onDisk == nil {
@@ -167,11 +180,12 @@ func (p *powered) startAgain(counters []byte) {
 		}
 	}
 	var err error
-	after := &powered{t: p.t, rng: p.rng, depth: p.depth + 1, answered: p.answered, asked: p.asked, crashes: p.crashes}
+	after := &powered{t: p.t, rng: p.rng, depth: p.depth + 1, crashes: p.crashes,
+		answered: p.answered, asked: p.asked, keys: p.keys, key: p.key, of: p.of}
 	if p.depth < 2 {
 		err = after.power(dir, nil)
 	} else {
-		after.s, err = Open(dir, server.Bounds{IDs: 1000})
+		after.s, err = Open(dir, cloneBounds)
 	}
 	if err != nil {
 		p.t.Errorf("after the power failed, at depth %d: %v", p.depth, err)
@@ -210,29 +224,59 @@ func (p *powered) look() {
 	if len(now) < len(p.answered) {
 		p.t.Errorf("there are %d ids of %d", len(now), len(p.answered))
 	}
-	p.answered, p.asked = now, nil
-	if len(now) > 0 && !p.t.Failed() {
-		for id := range now {
-			p.take(1, id)
-			break
+	if p.answered, p.asked = now, nil; p.t.Failed() {
+		return
+	}
+	if p.keys = maps.Clone(p.keys); moved > 0 && p.of.id != "" {
+		p.keys[p.key] = p.of
+	}
+	for name, k := range p.keys {
+		if got := p.ask(name, k.id); !got.Replayed || got.Turno != k.turno {
+			p.t.Errorf("key %s of %s has %d, %t; want %d again", name, k.id, got.Turno, got.Replayed, k.turno)
 		}
+	}
+	if last := slices.Sorted(maps.Keys(now)); len(last) > 0 {
+		p.take(1, last[0])
 	}
 }
 
-// take makes a call.
+// ask asks for the number of a key.
+func (p *powered) ask(name, id string) server.Key {
+	p.t.Helper()
+	call := &server.Call{Seq: p.s.slot.seq + 1, Claims: []server.Claim{{ID: id, Keys: []server.Key{{Name: name}}}}}
+	if err := p.s.Reserve(p.t.Context(), call); err != nil {
+		p.t.Fatal(err)
+	}
+	return call.Claims[0].Keys[0]
+}
+
+// take makes a call. The first of the ids is also asked for the number of a key that is new.
 func (p *powered) take(n uint64, ids ...string) {
 	p.t.Helper()
 	p.asked = map[string]uint64{}
 	for _, id := range ids {
 		p.asked[id] = n
 	}
-	last := map[string]uint64{}
-	for id, l := range p.answered {
-		last[id] = l
+	p.asked[ids[0]]++
+	p.key, p.of = fmt.Sprintf("key-%d-%d", p.depth, len(p.keys)), keyed{ids[0], p.answered[ids[0]] + p.asked[ids[0]]}
+	last, keys := maps.Clone(p.answered), maps.Clone(p.keys)
+	call := &server.Call{Seq: p.s.slot.seq + 1}
+	for _, id := range ids {
+		call.Claims = append(call.Claims, server.Claim{ID: id, N: n})
 	}
-	(&node{s: p.s, seq: p.s.slot.seq}).must(p.t, last, n, ids...)
+	call.Claims[0].Keys = []server.Key{{Name: p.key}}
+	if err := p.s.Reserve(p.t.Context(), call); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, c := range call.Claims {
+		if c.Err != nil || c.First != last[c.ID]+1 || c.Granted != p.asked[c.ID] {
+			p.t.Fatalf("the claim of %d of %s = %d, %d, %v; want them from %d", c.N, c.ID, c.First, c.Granted, c.Err, last[c.ID]+1)
+		}
+		last[c.ID] += c.Granted
+	}
 	p.await() // the seal, too
-	p.answered, p.asked = last, nil
+	keys[p.key] = p.of
+	p.answered, p.asked, p.keys = last, nil, keys
 }
 
 func (p *powered) await() {
@@ -254,7 +298,7 @@ func TestPowerFailsAnywhere(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(seed), 3))
 		dir := inMemoryDir(t)
 		makeSmall(t, dir, 6)
-		p := &powered{t: t, rng: rng, answered: map[string]uint64{}, crashes: &crashes}
+		p := &powered{t: t, rng: rng, answered: map[string]uint64{}, keys: map[string]keyed{}, crashes: &crashes}
 		if err := p.power(dir, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +336,7 @@ func TestPowerFailsAfterFsyncFailed(t *testing.T) {
 func powerFailsAfterFsyncFailed(t *testing.T, rng *rand.Rand) {
 	dir := inMemoryDir(t)
 	crashes := 0
-	p := &powered{t: t, rng: rng, depth: 1, answered: map[string]uint64{}, crashes: &crashes}
+	p := &powered{t: t, rng: rng, depth: 1, answered: map[string]uint64{}, keys: map[string]keyed{}, crashes: &crashes}
 	makeSmall(t, dir, 20)
 	if err := p.power(dir, nil); err != nil {
 		t.Fatal(err)
@@ -302,7 +346,7 @@ func powerFailsAfterFsyncFailed(t *testing.T, rng *rand.Rand) {
 	}
 	n := &node{s: p.s, seq: p.s.slot.seq}
 	n.onSync(t, func() error { return os.ErrDeadlineExceeded })
-	p.asked = map[string]uint64{"a": 5}
+	p.asked, p.key, p.of = map[string]uint64{"a": 5}, "none", keyed{}
 	wantUnknown(t, n, "a")
 	if err := p.s.Close(); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ import (
 // A call is one record in the log (log.go), one write and one fsync. The file of counters (layout.go) is changed by a bbolt
 // transaction, which is two, when the log is full, when the store is opened and closed, and at once for ids that are new: they
 // need room on the disk that the log does not have for them, so on a full disk they are refused before they have a number.
+// Keys need room, too, but are so many that they are in the log first: what a full disk has no room for stays there, and when
+// the log is full of it nothing is taken until there is room.
 //
 // What a crash leaves, wherever it comes:
 //
@@ -85,6 +87,7 @@ func (s *Store) last(d *draft) error {
 	for _, c := range d.moved {
 		s.change(c)
 	}
+	s.newKeys = append(s.newKeys, d.newKeys()...)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,11 @@ import (
 // childDir, when set, makes the test binary a process that takes numbers from the store in that directory until it is killed.
 const childDir = "TMCTL_TEST_FILE_CHILD"
 
+var childBounds = server.Bounds{IDs: 100, Sessions: 1_000_000, SessionTTL: time.Hour}
+
 // child says what it asks for before it does, and what it was given after that.
 func child(dir string) {
-	s, err := Open(dir, server.Bounds{IDs: 100})
+	s, err := Open(dir, childBounds)
 	if err != nil {
 		fmt.Println("error", err, "0")
 		os.Exit(1)
@@ -27,7 +30,8 @@ func child(dir string) {
 		call := &server.Call{Seq: seq}
 		for i := range 1 + rand.IntN(3) {
 			call.Claims = append(call.Claims, server.Claim{ID: fmt.Sprintf("id-%d", i), N: 1 + rand.Uint64N(9)})
-			fmt.Println("ask", call.Claims[i].ID, call.Claims[i].N)
+			fmt.Println("ask", call.Claims[i].ID, call.Claims[i].N+1)
+			call.Claims[i].Keys = []server.Key{{Name: fmt.Sprint(os.Getpid(), "-", seq)}}
 		}
 		if err := s.Reserve(context.Background(), call); err != nil {
 			fmt.Println("error", err, "0")
@@ -35,6 +39,7 @@ func child(dir string) {
 		}
 		for _, c := range call.Claims {
 			fmt.Println("got", c.ID, c.First+c.Granted-1)
+			fmt.Println("key", c.ID+"/"+c.Keys[0].Name, c.Keys[0].Turno)
 		}
 	}
 }
@@ -45,10 +50,11 @@ const kills = 30
 // A process is killed again and again. What it said it was given is not given again, and at most what it had asked for and
 // was not told of is gone, all of a call or nothing.
 func TestKill(t *testing.T) {
+	keys := map[string]uint64{}
 	dir, last := t.TempDir(), map[string]uint64{}
 	taken := 0
 	for round := range kills {
-		asked, got := runAndKill(t, dir, rand.N(40*time.Millisecond), round%5 == 0)
+		asked, got := runAndKill(t, dir, keys, rand.N(40*time.Millisecond), round%5 == 0)
 		for id, n := range got {
 			taken++
 			if n <= last[id] {
@@ -56,7 +62,7 @@ func TestKill(t *testing.T) {
 			}
 			last[id] = n
 		}
-		s, err := Open(dir, server.Bounds{IDs: 100})
+		s, err := Open(dir, childBounds)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
@@ -76,6 +82,7 @@ func TestKill(t *testing.T) {
 			t.Fatalf("round %d: %d of %d claims of the last call were taken", round, moved, len(asked))
 		}
 		wantLasts(t, s, last)
+		wantKeys(t, s, keys)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -85,9 +92,19 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// wantKeys wants keys, written id/key, to have the numbers that they were given.
+func wantKeys(t *testing.T, s *Store, keys map[string]uint64) {
+	t.Helper()
+	n := &node{s: s, seq: s.slot.seq}
+	for key, turno := range keys {
+		id, name, _ := strings.Cut(key, "/")
+		n.wantKey(t, id, name, turno, true)
+	}
+}
+
 // runAndKill runs a child and kills it when it has taken numbers for some time, or has run for that time if early. It returns
-// what the child was given last, and how much more it had asked for by then.
-func runAndKill(t *testing.T, dir string, after time.Duration, early bool) (asked, got map[string]uint64) {
+// what the child was given last, and how much more it had asked for by then; keys is what its keys have.
+func runAndKill(t *testing.T, dir string, keys map[string]uint64, after time.Duration, early bool) (asked, got map[string]uint64) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), childDir+"="+dir)
@@ -112,6 +129,8 @@ func runAndKill(t *testing.T, dir string, after time.Duration, early bool) (aske
 			continue
 		}
 		switch what {
+		case "key":
+			keys[id] = n
 		case "ask":
 			asked[id] = n
 		case "got":

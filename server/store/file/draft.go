@@ -3,6 +3,7 @@ package file
 import (
 	"github.com/turnomatico/tmctl/server"
 	"github.com/turnomatico/tmctl/server/api"
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // draft is what a call will change. Nothing of it is seen before it is on disk.
@@ -10,9 +11,18 @@ type draft struct {
 	s     *Store
 	moved []*counter
 	fresh map[string]*counter
+	keys  *sessions.Draft // nil: none was asked for
 }
 
 func (s *Store) draft() *draft { return &draft{s: s} }
+
+// newKeys are those that got a number.
+func (d *draft) newKeys() []sessions.Entry {
+	if d == nil || d.keys == nil {
+		return nil
+	}
+	return d.keys.Fresh
+}
 
 // counter returns id's, which it makes if it may.
 func (d *draft) counter(id string, noNew error) (*counter, error) {
@@ -66,6 +76,9 @@ func (d *draft) publish() {
 	for _, c := range d.moved {
 		c.last.Store(c.next)
 		c.broken = false
+	}
+	if d.keys != nil {
+		d.keys.Commit()
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // Names in the directory of a store.
@@ -50,15 +51,19 @@ type Store struct {
 
 	mu       sync.RWMutex // held to change counters; the writer alone does, and reads without it
 	counters map[string]*counter
+	keys     *sessions.Table // held for whatever is done with it: it forgets
 
 	// The writer's.
 	log     log
-	sheets  [][]byte   // as in the file
-	changed []*counter // those of which the file does not say what they are
-	places  int        // that ids have
-	wedged  bool       // bbolt panicked: it can't even be closed
+	sheets  [][]byte         // as in the file
+	changed []*counter       // those of which the file does not say what they are
+	places  int              // that ids have
+	newKeys []sessions.Entry // that have a number, and are not in the file
+	saveAt  int              // how many of them are worth a transaction
+	wedged  bool             // bbolt panicked: it can't even be closed
 
 	// What tests replace.
+	now    func() int64                                 // milliseconds since 1970
 	device func(*os.File) device                        // what the log writes to
 	update func(*bbolt.DB, func(*bbolt.Tx) error) error // makes a transaction
 
@@ -91,6 +96,7 @@ func newStore(dir string, bounds server.Bounds) *Store {
 	return &Store{
 		dir: dir, path: filepath.Join(dir, dataName), logPath: filepath.Join(dir, logName), bounds: bounds,
 		counters: map[string]*counter{}, jobs: make(chan *job), written: make(chan struct{}),
+		keys: sessions.New(bounds), now: wallClock, saveAt: someKeys,
 		device: func(f *os.File) device { return logFile{f} }, update: (*bbolt.DB).Update,
 	}
 }
@@ -201,9 +207,9 @@ func (s *Store) describe() {
 // Info implements [server.Store].
 func (s *Store) Info() server.Info {
 	info := s.info
-	s.mu.RLock()
-	info.IDs = len(s.counters)
-	s.mu.RUnlock()
+	s.mu.Lock()
+	info.IDs, info.Sessions = len(s.counters), s.keys.Len(s.now())
+	s.mu.Unlock()
 	if why := s.stopped.Load(); why != nil {
 		info.Warnings = why.warnings
 	}

@@ -25,15 +25,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Place {
-		dir := t.TempDir()
-		return storetest.Place{
-			Alone: true, Lasts: true,
-			Open:  func(t *testing.T) server.Store { return open(t, dir, storetest.MaxIDs) },
-			Break: func(t *testing.T, id string) { breakCell(t, dir, id) },
-		}
-	})
+func TestStore(t *testing.T) { storetest.Run(t, aPlace) }
+
+func TestSessions(t *testing.T) { storetest.RunSessions(t, aPlace) }
+
+func aPlace(t *testing.T) storetest.Place {
+	dir := t.TempDir()
+	return storetest.Place{
+		Alone: true, Lasts: true,
+		Open:  func(t *testing.T) server.Store { return open(t, dir, storetest.MaxIDs) },
+		Break: func(t *testing.T, id string) { breakCell(t, dir, id) },
+	}
 }
 
 // open opens a store that the test closes.

@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +67,59 @@ func TestFullDisk(t *testing.T) {
 	n = &node{s: opened(t, dir, 100_000)}
 	wantLasts(t, n.s, last)
 	n.must(t, last, 1, known...)
+}
+
+// Keys that a full disk has no room for are in the log, and when that is full nothing is taken. With room again all goes on,
+// without a restart, and each key has its number.
+func TestFullDiskKeys(t *testing.T) {
+	disk := tmpfs(t, "8m")
+	c := &clock{ms: 1e12}
+	dir := filepath.Join(disk, "counters")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	n := c.openAt(t, dir, 1_000_000)
+	n.wantKey(t, "a", "first", 1, false)
+	empty := fillUp(t, disk)
+	keys := map[string]uint64{"a/first": 1}
+	next, err := 0, error(nil)
+	claim := func() server.Claim {
+		cl := server.Claim{ID: "a"}
+		for i := range 100 {
+			cl.Keys = append(cl.Keys, server.Key{Name: fmt.Sprintf("%0100d", next+i)})
+		}
+		return cl
+	}
+	for ; next < 50_000 && err == nil; next += 100 {
+		n.seq++
+		call := &server.Call{Seq: n.seq, Claims: []server.Claim{claim()}}
+		if err = n.s.Reserve(t.Context(), call); err != nil {
+			break
+		}
+		for _, k := range call.Claims[0].Keys {
+			keys["a/"+k.Name] = k.Turno
+		}
+	}
+	if !errors.Is(err, server.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Reserve = %v on a full disk after %d keys; want ErrUnavailable, and why", err, next)
+	}
+	wantUnavailable(t, n, "new")
+	empty()
+	n.once(t, "a", "more")
+	wantKeys(t, n.s, map[string]uint64{"a/more": uint64(len(keys)) + 1})
+	n.close(t)
+	n = c.openAt(t, dir, 1_000_000)
+	defer n.close(t)
+	some := map[string]uint64{}
+	for key, turno := range keys {
+		if some[key] = turno; len(some) == 500 {
+			break
+		}
+	}
+	wantKeys(t, n.s, some)
+	if got := n.s.Info().Sessions; got != len(keys)+1 {
+		t.Errorf("Info().Sessions = %d; want %d", got, len(keys)+1)
+	}
 }
 
 // A store can't be made on a full disk, and nothing is left of it. One that is there already needs no room.

@@ -2,6 +2,7 @@ package file
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -11,12 +12,13 @@ import (
 	"github.com/turnomatico/tmctl/server/api"
 )
 
-// The file is a bbolt database of three buckets:
+// The file is a bbolt database of four buckets:
 //
 //	tmctl     format → "2"
 //	          log    → the first record of the log that the file does not include: generation (16), number (8), block (4), a
 //	                   checksum of these (4)
 //	ids       id     → its place (4 bytes), a checksum of both (4)
+//	keys      until when it has its number (ms since 1970, 8 bytes), id, 0, the key → the number (8), a checksum (4)
 //	numbers   sheet  → 83 cells: of each place, in order, the last number (8 bytes), a checksum of the id and it (4)
 //
 // bbolt writes every page anew that a transaction changes something in. Numbers alone, many to a page, make that few pages,
@@ -30,6 +32,7 @@ import (
 var (
 	infoBucket    = []byte("tmctl")
 	idsBucket     = []byte("ids")
+	keysBucket    = []byte("keys")
 	numbersBucket = []byte("numbers")
 	formatKey     = []byte("format")
 	format        = []byte("2")
@@ -89,7 +92,7 @@ func empty(cell []byte) bool { return [cellSize]byte(cell) == [cellSize]byte{} }
 
 // layOut makes the buckets of a new file.
 func layOut(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{infoBucket, idsBucket, numbersBucket} {
+	for _, name := range [][]byte{infoBucket, idsBucket, keysBucket, numbersBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -127,12 +130,12 @@ func (s *Store) load(tx *bbolt.Tx) (m *mark, err error) {
 		if !ok {
 			return nil, s.damaged("where it stands in the log is not as it was written")
 		}
-		m = &at
+		m, err = &at, s.loadKeys(tx, s.now())
 	case string(formatNoLog):
 	default:
 		return nil, fmt.Errorf("%w: %s has format %q, this version knows up to %q", ErrForeign, s.path, got, format)
 	}
-	return m, s.loadCounters(tx)
+	return m, errors.Join(err, s.loadCounters(tx))
 }
 
 func (s *Store) loadCounters(tx *bbolt.Tx) error {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // killed makes a store with some records, each of one block, and returns its files as a process that is killed leaves them.
@@ -278,16 +280,18 @@ func FuzzRecord(f *testing.F) {
 				t.Error("a record with a byte changed is read")
 			}
 		}
-		_ = eachEntry(body, func(string, uint64) error { return nil })
+		_ = eachEntry(body, func(string, uint64) error { return nil }, noKeys)
 	})
 }
+
+func noKeys(sessions.Entry) {}
 
 // The entries of a body are read back, and a body that ends early or late is none.
 func TestBody(t *testing.T) {
 	d := &draft{moved: []*counter{{id: "a", next: 1}, {id: strings.Repeat("x", 64), next: 1<<53 - 1}}}
 	body := d.body()
 	got := map[string]uint64{}
-	if err := eachEntry(body, func(id string, last uint64) error { got[id] = last; return nil }); err != nil || len(got) != 2 {
+	if err := eachEntry(body, func(id string, last uint64) error { got[id] = last; return nil }, noKeys); err != nil || len(got) != 2 {
 		t.Errorf("the entries are %v, %v", got, err)
 	}
 	for _, c := range d.moved {
@@ -297,15 +301,15 @@ func TestBody(t *testing.T) {
 	}
 	none := func(string, uint64) error { return nil }
 	for i := 1; i < len(body); i++ {
-		if eachEntry(body[:i], none) == nil {
+		if eachEntry(body[:i], none, noKeys) == nil {
 			t.Errorf("a body cut at %d is read", i)
 		}
 	}
-	if eachEntry(append(body, 0), none) == nil {
+	if eachEntry(append(body, 0), none, noKeys) == nil {
 		t.Error("a body with something behind it is read")
 	}
 	enough := errors.New("enough")
-	if err := eachEntry(body, func(string, uint64) error { return enough }); err != enough {
+	if err := eachEntry(body, func(string, uint64) error { return enough }, noKeys); err != enough {
 		t.Errorf("an error is %v", err)
 	}
 }

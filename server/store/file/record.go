@@ -5,11 +5,13 @@ import (
 	"errors"
 
 	"github.com/turnomatico/tmctl/server/api"
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // A record's body is what a call changed:
 //
 //	how many ids; of each its length, the id, the last number given
+//	how many keys; of each the id's length, the id, the key's length, the key, its number, until when it has it
 //
 // All numbers are varints.
 
@@ -20,6 +22,11 @@ func (d *draft) body() []byte {
 		b = appendText(b, c.id)
 		b = binary.AppendUvarint(b, c.next)
 	}
+	b = binary.AppendUvarint(b, uint64(len(d.newKeys())))
+	for _, e := range d.newKeys() {
+		b = appendText(appendText(b, e.ID), e.Key)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, e.Turno), uint64(e.Expires))
+	}
 	return b
 }
 
@@ -27,8 +34,11 @@ func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// eachEntry calls number with what body's reverse finds. The body of a seal is empty.
-func eachEntry(body []byte, number func(id string, last uint64) error) error {
+// nothing is the body of a call that changed nothing. That of a seal is empty.
+var nothing = []byte{0, 0}
+
+// eachEntry is body's reverse: it calls number and key with what there is.
+func eachEntry(body []byte, number func(id string, last uint64) error, key func(sessions.Entry)) error {
 	if len(body) == 0 {
 		return nil
 	}
@@ -41,6 +51,13 @@ func eachEntry(body []byte, number func(id string, last uint64) error) error {
 		if err := number(id, last); err != nil {
 			return err
 		}
+	}
+	for range r.number() {
+		e := sessions.Entry{ID: r.text(), Key: r.text(), Turno: r.number(), Expires: int64(r.number())}
+		if r.bad || !plausible(e) {
+			return errNotWritten
+		}
+		key(e)
 	}
 	if r.bad || len(r.b) > 0 {
 		return errNotWritten

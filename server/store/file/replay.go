@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // openLog opens the log, of which the file of counters includes what is before m, and applies the rest. It changes nothing
@@ -103,6 +105,9 @@ func (s *Store) apply(body []byte) error {
 		c.last.Store(last)
 		s.change(c)
 		return nil
+	}, func(e sessions.Entry) {
+		s.keys.Put(e)
+		s.newKeys = append(s.newKeys, e)
 	})
 }
 

@@ -47,7 +47,12 @@ func (s *Store) Reserve(ctx context.Context, call *server.Call) error {
 			return fmt.Errorf("the disk has not answered: %w", ctx.Err())
 		}
 	}
-	copy(call.Claims, sl.claims)
+	for i := range sl.claims {
+		keys := call.Claims[i].Keys
+		copy(keys, sl.claims[i].Keys) // the caller's: he may change them
+		call.Claims[i] = sl.claims[i]
+		call.Claims[i].Keys = keys
+	}
 	return sl.job.err
 }
 
@@ -101,6 +106,7 @@ func (s *Store) write() {
 		close(j.done)
 		if s.stopped.Load() == nil {
 			s.log.seal()
+			s.saveKeys()
 		}
 	}
 }
@@ -127,20 +133,22 @@ func (s *Store) reserve(claims []server.Claim) error {
 // attempt settles claims; if noNew is set, new ids are refused with it.
 func (s *Store) attempt(claims []server.Claim, noNew error) error {
 	d := s.draft()
+	s.settle(d, claims, noNew)
+	return s.commit(d)
+}
+
+func (s *Store) settle(d *draft, claims []server.Claim, noNew error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.keys = s.keys.Begin(s.now())
 	for i := range claims {
 		cl := &claims[i]
-		cl.First, cl.Granted, cl.Err = 0, 0, nil
-		for k := range cl.Keys {
-			cl.Keys[k].Err = server.ErrSessionsFull
-		}
-		if cl.N == 0 {
-			continue
-		}
-		c, err := d.counter(cl.ID, noNew)
-		if err == nil {
-			cl.First, cl.Granted, err = d.take(c, cl.N)
-		}
-		cl.Err = err
+		d.keys.Settle(cl, func(n uint64) (first, granted uint64, err error) {
+			c, err := d.counter(cl.ID, noNew)
+			if err != nil {
+				return 0, 0, err
+			}
+			return d.take(c, n)
+		})
 	}
-	return s.commit(d)
 }

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/turnomatico/tmctl/server"
+	"github.com/turnomatico/tmctl/server/store/sessions"
 )
 
 // change notes that a counter is not in the file as it is here.
@@ -21,32 +22,47 @@ func (s *Store) change(c *counter) {
 // save writes into the file what changed since the last time, and d, if it is not nil: the file includes the log up to m then.
 // Its errors are those of commit.
 func (s *Store) save(d *draft, m mark) error {
-	sheets := s.redraw(s.changed)
+	p := page{sheets: s.redraw(s.changed), keys: slices.Concat(s.newKeys, d.newKeys()), now: s.now(), mark: m}
 	if d != nil {
+		p.fresh = d.fresh
 		for _, c := range d.moved {
-			s.draw(sheets, c, c.next)
+			s.draw(p.sheets, c, c.next)
 		}
 	}
-	err := s.transact(func(tx *bbolt.Tx) error {
-		if err := putSheets(tx, sheets); err != nil {
-			return err
-		}
-		if d != nil {
-			if err := putIDs(tx, d.fresh); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(infoBucket).Put(logKey, markEntry(m))
-	})
-	if err != nil {
+	if err := s.transact(p.put); err != nil {
 		return err
 	}
-	s.keep(sheets)
+	s.keep(p.sheets)
 	for _, c := range s.changed {
 		c.changed = false
 	}
-	s.changed = s.changed[:0]
+	s.changed, s.newKeys = s.changed[:0], nil
 	return nil
+}
+
+// page is what a transaction writes.
+type page struct {
+	sheets map[int][]byte
+	fresh  map[string]*counter
+	keys   []sessions.Entry
+	now    int64 // keys whose time is over then may go
+	mark   mark
+}
+
+func (p *page) put(tx *bbolt.Tx) error {
+	if err := putSheets(tx, p.sheets); err != nil {
+		return err
+	}
+	if err := putIDs(tx, p.fresh); err != nil {
+		return err
+	}
+	if err := putKeys(tx, p.keys); err != nil {
+		return err
+	}
+	if err := forgetKeys(tx, p.now, forget+len(p.keys)); err != nil {
+		return err
+	}
+	return tx.Bucket(infoBucket).Put(logKey, markEntry(p.mark))
 }
 
 // renew has the file include the whole log, and d, and the log begin anew. A transaction needs room for the pages that it
