@@ -103,7 +103,7 @@ func (s *Server) snapshot(now time.Time) api.Snapshot {
 		PID: s.config.PID, Uptime: int64(now.Sub(s.started)), State: s.State().String(),
 		Store: info.Name, Promise: info.Promise, IDs: info.IDs, MaxIDs: info.Bounds.IDs,
 		Sessions: info.Sessions, MaxSessions: info.Bounds.Sessions,
-		InFlight: s.inFlight.Load(), Requests: s.metrics.requests(), Ledger: s.ledger(), Declared: s.parts.declaredRanges(),
+		InFlight: s.parts.waiting(), Requests: s.metrics.requests(), Ledger: s.ledger(), Declared: s.parts.declaredRanges(),
 		Blocks:       api.Blocks{Calls: s.parts.books.calls.Load(), Blocks: s.parts.books.blocks.Load()},
 		StoreDetails: info.Details, StoreWarnings: info.Warnings,
 	}

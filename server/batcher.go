@@ -31,6 +31,7 @@ type batcher struct {
 	events  func(kind, text string, data fields)
 	errors  onceASecond
 	books   *books // the node's
+	room    *room  // the node's
 	workers sync.WaitGroup
 	ctx     context.Context // run's: a request that makes a call brings none of its own, and may end before the call does
 
@@ -39,9 +40,11 @@ type batcher struct {
 	pending       []*counter          // those with waiting requests, in order of arrival
 	slots         []*slot
 	idle          []*slot
-	spare         [][]*waiter // emptied blocks, to be filled again
-	joining       bool        // the store is being rejoined: no call is begun
-	moment                    // what the store is, as far as is known
+	spare         [][]*waiter   // emptied blocks, to be filled again
+	joining       bool          // the store is being rejoined: no call is begun
+	owes          time.Time     // since when the store has owed answers and gave none; zero: it owes none
+	took          time.Duration // how long it took for its last answer
+	moment                      // what the store is, as far as is known
 	rollbacks     uint64
 	declared      []api.Range // the newest that were skipped, and
 	declaredCount uint64      // how many numbers in all
@@ -52,13 +55,15 @@ type counter struct {
 	id      string
 	mark    uint64    // the largest number received; 0: none
 	waiting []*waiter // in order of arrival; nil when none: it would keep the room that a busy id needed
+	held    int64     // requests that wait, those of blocks under way too
 	blocks  int       // that are under way
 	recent  recent    // … since before these were received
 	stopped bool      // the store went back, and nobody but this node knows
 }
 
-func newBatcher(store Store, config *Config, to *books) *batcher {
-	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, events: config.record, books: to, counters: map[string]*counter{}}
+func newBatcher(store Store, config *Config, p *parts) *batcher {
+	b := &batcher{store: store, timeout: config.RequestTimeout, log: config.Log, events: config.record, books: p.books, room: p.room,
+		counters: map[string]*counter{}}
 	b.fenced, _ = store.(Fenced)
 	if config.OnRollback == OnRollbackJump {
 		b.jump = JumpMargin
@@ -87,16 +92,11 @@ func (b *batcher) run(ctx context.Context) (wait func()) {
 func (b *batcher) take(since time.Time, c *conn, id []byte, key string) (uint64, outcome, error) {
 	w := newWaiter(c, since, key)
 	b.mu.Lock()
-	k := b.counters[string(id)]
-	if k == nil {
-		k = &counter{id: string(id)}
-		b.counters[k.id] = k
+	if refused, ok := b.admit(w, id); !ok {
+		b.mu.Unlock()
+		w.recycle()
+		return 0, refused, nil
 	}
-	if len(k.waiting) == 0 {
-		k.waiting = b.emptied()
-		b.pending = append(b.pending, k)
-	}
-	k.waiting = append(k.waiting, w)
 	s := b.freeSlot()
 	if s != nil && !b.fill(s, since) {
 		b.idle = append(b.idle, s)
@@ -207,4 +207,5 @@ func (b *batcher) endOverdue(now time.Time) {
 			}
 		}
 	}
+	b.forgive()
 }

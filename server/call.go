@@ -46,7 +46,8 @@ func (b *batcher) reserve(ctx context.Context, s *slot) error {
 		}
 		start := time.Now()
 		err := b.store.Reserve(ctx, &s.call)
-		b.books.called(time.Since(start), len(s.blocks), err)
+		s.took = time.Since(start)
+		b.books.called(s.took, len(s.blocks), err)
 		if err == nil && !b.settle(s, nil, now) {
 			lost, err = errEarlier, ErrChanged
 		}
@@ -104,6 +105,9 @@ func (b *batcher) settle(s *slot, err error, asked moment) bool {
 	if err == nil && (b.joining || b.generation != asked.generation || s.again && b.noticed != asked.noticed) {
 		b.mu.Unlock()
 		return false
+	}
+	if err == nil {
+		b.heard(s.took)
 	}
 	for i := range s.blocks {
 		c := &s.call.Claims[i]

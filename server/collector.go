@@ -68,7 +68,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	d := c.metrics.durations()
 	out <- duration{d.asNative(descDuration, c.started), d}
 	info := c.store.Info()
-	send(descInFlight, prometheus.GaugeValue, float64(c.inFlight.Load()))
+	send(descInFlight, prometheus.GaugeValue, float64(c.parts.waiting()))
 	send(descConns, prometheus.GaugeValue, float64(c.conns.open()))
 	send(descMaxConns, prometheus.GaugeValue, float64(c.conns.admission.total))
 	send(descIDs, prometheus.GaugeValue, float64(info.IDs))

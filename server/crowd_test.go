@@ -110,6 +110,9 @@ func (c *crowd) askUntilAnswered(node, id int, key string, twice bool) history.O
 		}
 		op.Turno = c.askOnce(node%len(c.nodes), id, key)
 		other.Wait()
+		if op.Turno == 0 {
+			time.Sleep(time.Millisecond) // who is refused at once and comes again at once keeps a bubble's time from passing
+		}
 	}
 	op.Node = uint8((node - 1) % len(c.nodes))
 	for last := c.done[id].Load(); last < op.Turno && !c.done[id].CompareAndSwap(last, op.Turno); {

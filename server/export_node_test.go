@@ -18,6 +18,9 @@ type Node struct {
 
 // NewNode returns a node that works once it runs.
 func NewNode(store Store, config Config) *Node {
+	if config.MaxInFlight == 0 {
+		config.MaxInFlight = DefaultMaxInFlight
+	}
 	p := newParts(store, &config)
 	return &Node{p, p.all[0], config}
 }
@@ -77,6 +80,9 @@ func (n *Node) Room() (room int) {
 	return room
 }
 
+// Waiting is how many requests wait.
+func (n *Node) Waiting() int64 { return n.p.waiting() }
+
 // Idle is how many slots rest.
 func (n *Node) Idle() int {
 	n.b.mu.Lock()
@@ -113,6 +119,8 @@ const (
 	TooManyIDs  = tooManyIDs
 	Unavailable = unavailable
 	Unknown     = unknown
+	Silent      = silent
+	Overloaded  = overloaded
 	Stopped     = stopped
 	Broken      = broken
 )
@@ -121,7 +129,7 @@ const (
 func (o outcome) String() string {
 	return [outcomes]string{answered: "answered", exhausted: "exhausted", tooManyIDs: "too many ids", unavailable: "unavailable",
 		replayed: "replayed", sessionsFull: "sessions full",
-		unknown: "unknown", stopped: "stopped", broken: "broken", clientGone: "client gone"}[o]
+		silent: "silent", overloaded: "overloaded", unknown: "unknown", stopped: "stopped", broken: "broken", clientGone: "client gone"}[o]
 }
 
 // Consumed says what a client is told of its number.

@@ -25,7 +25,7 @@ func (s *Server) Drain(wait func(time.Duration)) { s.pauses.drain = wait }
 func (s *Server) Ledger() api.Ledger { return s.ledger() }
 
 // InFlight is how many requests wait for the store.
-func (s *Server) InFlight() int64 { return s.inFlight.Load() }
+func (s *Server) InFlight() int64 { return s.parts.waiting() }
 
 // Connections is how many are open.
 func (s *Server) Connections() int { return s.conns.open() }

@@ -75,6 +75,7 @@ func (b *batcher) rejoin(generation uint64) {
 		return
 	}
 	b.joining = true
+	b.asked(time.Now())
 	b.workers.Go(func() { b.rejoinUntilDone(b.ctx) })
 }
 

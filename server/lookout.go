@@ -22,7 +22,7 @@ func (s *Server) tally() tally {
 	books, problems := s.parts.books, &s.metrics.problems
 	t := tally{
 		answered: books.checked.Load() + books.calls.Load(), failed: books.checksFailed.Load(),
-		unserved: problems[unavailable].Load() + problems[unknown].Load() + problems[broken].Load(),
+		unserved: problems[unavailable].Load() + problems[silent].Load() + problems[unknown].Load() + problems[broken].Load(),
 		shed:     problems[overloaded].Load(), refused: problems[crowded].Load() + problems[crowdedAddress].Load(),
 	}
 	for kind := range books.failures {

@@ -10,18 +10,19 @@ import (
 // nobody but its own ids. What is counted is the node's.
 type parts struct {
 	books *books
+	room  *room
 	all   []*batcher
 	of    func(id []byte) int // which of them has an id
 }
 
 func newParts(store Store, config *Config) parts {
-	p := parts{books: new(books), of: func([]byte) int { return 0 }}
+	p := parts{books: new(books), room: &room{most: int64(config.MaxInFlight)}, of: func([]byte) int { return 0 }}
 	stores := []Store{store}
 	if s, ok := store.(Sharded); ok {
 		stores, p.of = s.Parts(), s.Part
 	}
 	for _, s := range stores {
-		p.all = append(p.all, newBatcher(s, config, p.books))
+		p.all = append(p.all, newBatcher(s, config, &p))
 	}
 	return p
 }
@@ -59,3 +60,6 @@ func (p *parts) skipped() (rollbacks, declared uint64) {
 	}
 	return rollbacks, declared
 }
+
+// waiting is how many requests wait for the store.
+func (p *parts) waiting() int64 { return p.room.taken.Load() }

@@ -32,6 +32,7 @@ const (
 	crowded        // as many connections as may be
 	crowdedAddress // … from this address
 	unavailable    // the store was not reached
+	silent         // it has not answered for so long that nobody waits for it any more
 	unknown        // the store may have given a number
 	stopped        // the store went back
 	broken         // what the store holds is no counter
@@ -58,11 +59,14 @@ var problems = [outcomes]problem{
 		"POST takes the next number; so does GET, which proxies may repeat."},
 	exhausted:  {api.Exhausted, http.StatusConflict, api.ConsumedNo, "The last number of this id, 2^53-1, was given."},
 	tooManyIDs: {api.TooManyIDs, http.StatusTooManyRequests, api.ConsumedNo, "This server has as many ids as it may have; those that live go on."},
-	overloaded: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many requests are under way; try again in a second."},
-	crowded:    {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many connections are open; try again in a second."},
+	overloaded: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo,
+		"Too many requests wait for the store, or too many of this id; try again in a second."},
+	crowded: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo, "Too many connections are open; try again in a second."},
 	crowdedAddress: {api.Overloaded, http.StatusServiceUnavailable, api.ConsumedNo,
 		"Too many connections are open from your address; keep some and use them again."},
 	unavailable: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo, "The store can't be reached."},
+	silent: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo,
+		"The store has not answered for so long that this request would have waited in vain; try again in a second."},
 	unknown: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedMaybe,
 		"The store did not answer in time, or failed; it may have given a number to this request."},
 	stopped: {api.StoreUnavailable, http.StatusServiceUnavailable, api.ConsumedNo,
@@ -148,7 +152,7 @@ func refuse(ctx *fasthttp.RequestCtx, o outcome) {
 	switch o {
 	case method:
 		h.Set("Allow", allowed)
-	case overloaded, sessionsFull:
+	case overloaded, sessionsFull, unavailable, silent: // what may pass at any moment, and took nothing
 		h.Set("Retry-After", "1")
 	}
 	ctx.Response.SetBodyRaw(problemBodies[o])

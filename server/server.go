@@ -56,11 +56,6 @@ type Server struct {
 	state        atomic.Int32
 	lastRequests atomic.Bool  // every answer closes its connection
 	readyAsked   atomic.Int64 // when /readyz was last asked, in Unix nanoseconds; 0: never
-
-	maxInFlight int64
-	_           [64]byte // what every request writes shares no cache line with what every request reads
-	inFlight    atomic.Int64
-	_           [64]byte
 }
 
 // ListenError is returned by Listen when a listener can't be opened.
@@ -89,7 +84,7 @@ func innermost(err error) error {
 func Listen(ctx context.Context, config Config, store Store) (*Server, error) {
 	s := &Server{
 		config: config, process: newProcess(), store: store, conns: newConns(config.admission()), started: time.Now(),
-		maxInFlight: int64(config.MaxInFlight), pauses: defaultPauses,
+		pauses: defaultPauses,
 	}
 	s.log = slog.New(countedLog{config.Log.Handler(), &s.lostLogs})
 	s.config.Log = s.log

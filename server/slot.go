@@ -11,6 +11,7 @@ type slot struct {
 	blocks []block
 	until  time.Time     // when the last of its requests gives up
 	again  bool          // the call was made before, and its answer is not known
+	took   time.Duration // its last attempt
 	wake   chan struct{} // has its goroutine go on with what is pending
 }
 
@@ -30,30 +31,32 @@ const (
 // slot stays as it was, when nobody waits. Under mu.
 func (b *batcher) fill(s *slot, now time.Time) bool {
 	s.call.Claims, s.blocks = s.call.Claims[:0], s.blocks[:0]
-	taken, keys := 0, 0
-	for _, k := range b.pending {
+	last := now.Add(b.need(now) - b.timeout) // who came before has too little time left
+	keys, kept := 0, b.pending[:0]
+	for i, k := range b.pending {
 		if len(s.blocks) == MaxClaims || keys == MaxKeys {
+			kept = append(kept, b.pending[i:]...)
 			break
 		}
-		waiters, later := withKeys(b.staying(k, now), MaxKeys-keys)
-		if k.waiting = later; later == nil {
-			taken++
+		late, rest := inTime(b.staying(k, now), last)
+		waiters, later := withKeys(rest, MaxKeys-keys)
+		if k.waiting = append(late, later...); len(k.waiting) > 0 {
+			kept = append(kept, k)
+		} else {
+			k.waiting = nil
 		}
-		if len(waiters) == 0 {
-			b.reuse(waiters)
-			b.forget(k)
-			continue
-		}
-		claim, n := claimFor(k, waiters)
-		keys += n
-		s.call.Claims = append(s.call.Claims, claim)
-		s.blocks = append(s.blocks, block{k, waiters})
-		k.blocks++
+		keys += b.claim(s, k, waiters)
 	}
-	b.pending = slices.Delete(b.pending, 0, taken)
+	clear(b.pending[len(kept):])
+	b.pending = kept
 	if len(s.blocks) == 0 {
-		return false
+		if len(b.pending) == 0 {
+			return false
+		}
+		w := b.newest()
+		b.claim(s, w.of, []*waiter{w})
 	}
+	b.asked(now)
 	s.call.Seq++
 	s.until = time.Time{}
 	for i := range s.blocks {
@@ -64,6 +67,20 @@ func (b *batcher) fill(s *slot, now time.Time) bool {
 	}
 	s.until = s.until.Add(b.timeout)
 	return true
+}
+
+// claim makes waiters a block of the call, and says how many of them have a key. Under mu.
+func (b *batcher) claim(s *slot, k *counter, waiters []*waiter) (keyed int) {
+	if len(waiters) == 0 {
+		b.reuse(waiters)
+		b.forget(k)
+		return 0
+	}
+	claim, keyed := claimFor(k, waiters)
+	s.call.Claims = append(s.call.Claims, claim)
+	s.blocks = append(s.blocks, block{k, waiters})
+	k.blocks++
+	return keyed
 }
 
 // withKeys is those of waiters of whom at most n have a key, and who is to wait for another call, nil for nobody.

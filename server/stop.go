@@ -26,7 +26,7 @@ var defaultPauses = pauses{askedWithin: time.Minute, lastAnswers: time.Second, s
 // Nothing was consumed then.
 func (s *Server) stop(served chan error) error {
 	s.state.Store(int32(Draining))
-	s.log.Info("stopping", "connections", s.conns.open(), "in_flight", s.inFlight.Load())
+	s.log.Info("stopping", "connections", s.conns.open(), "in_flight", s.parts.waiting())
 	s.tellDraining()
 	s.waitForBalancers()
 

@@ -22,8 +22,8 @@ func (s *Server) tellStarted() {
 }
 
 func (s *Server) tellDraining() {
-	s.config.record(EventDraining, fmt.Sprintf("stopping: %d connections are open, %d requests wait for the store", s.conns.open(), s.inFlight.Load()),
-		fields{"connections": s.conns.open(), "in_flight": s.inFlight.Load()})
+	s.config.record(EventDraining, fmt.Sprintf("stopping: %d connections are open, %d requests wait for the store", s.conns.open(), s.parts.waiting()),
+		fields{"connections": s.conns.open(), "in_flight": s.parts.waiting()})
 }
 
 // tellStopped has the ledger: no request is under way any more.

@@ -11,7 +11,9 @@ const patience = 5 * time.Millisecond
 
 // waiter is a request that waits for a number. All but done is written under the batcher's mu, before done gets its value.
 type waiter struct {
-	conn  *conn  // nil: none, in tests
+	conn  *conn // nil: none, in tests
+	of    *counter
+	room  *room
 	key   string // empty: none
 	since time.Time
 	done  chan struct{} // gets one value, when the rest says what became of it
@@ -38,6 +40,8 @@ func (w *waiter) end(o outcome, err error) {
 		return
 	}
 	w.ended, w.outcome, w.err = true, o, err
+	w.of.held--
+	w.room.leave()
 	w.done <- struct{}{}
 }
 
