@@ -59,7 +59,7 @@ func (w want) String() string {
 	}{
 		{w.stops, "the id stops until `tmctl counters set`"},
 		{w.declares, "numbers are skipped and `declared`; goes on"},
-		{w.lossy, "if Redis had not written all that it answered, that is noticed, and numbers are skipped and `declared`"},
+		{w.lossy, "if Redis had not written, or passed on, all that it answered, that is noticed, and numbers are skipped and `declared`"},
 		{w.ends, "the last number is given once, then 409 `exhausted`"},
 		{w.known, "nothing `unknown`"},
 		{w.also != "", w.also},

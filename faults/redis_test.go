@@ -19,6 +19,9 @@ func (s *scene) key(id string) string { return "turno:" + id }
 // idInRedis is the load's id while it is under way.
 func (s *scene) idInRedis() string {
 	s.Helper()
+	if s.cluster != nil {
+		return idOfKey(s.clusterKey())
+	}
 	key := s.redis.Do("KEYS", s.key("load-*"))
 	if key == "" || strings.Contains(key, "\n") {
 		s.Fatalf("Redis has the counters %q; want the load's", key)

@@ -16,16 +16,17 @@ import (
 // scene is one row being played: its processes.
 type scene struct {
 	*testing.T
-	fault  *fault
-	store  *store
-	size   int     // how many nodes
-	mutant *mutant // whom the nodes run; nil: tmctl as it is
-	nodes  []*node
-	redis  *redistest.Server // where the store is one
-	links  []*link           // of each node to redis, where the row cuts them
-	dir    string            // of a file store
-	addrs  []string          // where the load goes; empty: to each node
-	load   *load
+	fault   *fault
+	store   *store
+	size    int     // how many nodes
+	mutant  *mutant // whom the nodes run; nil: tmctl as it is
+	nodes   []*node
+	redis   *redistest.Server  // where the store is one
+	cluster *redistest.Cluster // or this
+	links   []*link            // of each node to redis, where the row cuts them
+	dir     string             // of a file store
+	addrs   []string           // where the load goes; empty: to each node
+	load    *load
 
 	balancer *balancer // that the load goes through; nil: none
 	others   []string  // ids that numbers were taken of beside the load's
