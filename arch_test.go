@@ -29,6 +29,9 @@ var rooms = []room{
 	{path: "loadgen", may: "history server/api", inTests: "history/linear loadgen/targettest",
 		why: "it drives servers in any language, so of ours it may know the contract only; cmd joins it with the proof"},
 	{path: "loadgen/targettest", may: "history server/api", why: "odd and broken servers that tests of loadgen and cmd meet"},
+	{path: "monitor", may: "server/api", inTests: "server server/store/memory",
+		why: "it watches servers from outside, so it may know the contract only; its tests ask a real one whether it has all that alerts are made of"},
+	{path: "monitor/scenario", may: "monitor server/api", why: "what nodes might say, for whoever tries alerts; it must not know how they are sent or exported"},
 	{path: "bench", may: "history server server/api", why: "a program of its own: it measures the binary from outside, and knows what it prints"},
 	{path: "faults", inTests: "history server server/api server/store/redistest",
 		why: "tests only: it knows the binary from outside, by what it prints, and nobody imports it"},
@@ -54,8 +57,8 @@ var owners = []owner{
 	{module: "github.com/anishathalye/porcupine", why: "the oracle that our checker is compared with"},
 	{module: "pgregory.net/rapid", why: "properties are tested"},
 	{module: "github.com/rogpeppe/go-internal", why: "scripts are tests"},
-	{module: "github.com/prometheus/client_model", by: "server", why: "the form of a metric that client_golang makes only by its own counting"},
-	{module: "github.com/prometheus/common", inTests: "server", why: "reads what the admin plane exports"},
+	{module: "github.com/prometheus/client_model", by: "server", inTests: "monitor", why: "the form of a metric that client_golang makes only by its own counting"},
+	{module: "github.com/prometheus/common", inTests: "server monitor", why: "reads what the admin plane exports"},
 }
 
 // imports of the standard library that need a reason.
