@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Shopify/toxiproxy/v2"
+
 	"github.com/turnomatico/tmctl/history"
 	"github.com/turnomatico/tmctl/server/store/redistest"
 )
@@ -31,6 +33,9 @@ type scene struct {
 	balancer *balancer // that the load goes through; nil: none
 	others   []string  // ids that numbers were taken of beside the load's
 	given    uint64    // where the counter of the load's id was set before it
+
+	set  *redistest.Sentinels // around redis, where the store is one
+	ways []*toxiproxy.Proxy   // of the first node to the Sentinels, where the row cuts them
 }
 
 // play plays a row and returns what the load says, without judging it.

@@ -8,7 +8,7 @@ import (
 )
 
 // faults is the table, in the document's order.
-var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, clusterFaults, windows, linkFaults, sessionFaults, shortages, clientFaults, edges)
+var faults = slices.Concat(nodeFaults, redisFaults, lossFaults(), lateFaults, sentinelFaults, clusterFaults, windows, sentinelWindows, linkFaults, sessionFaults, shortages, clientFaults, edges)
 
 // anyStore is one of each kind; the Redis ones share what they do about a node.
 var anyStore = []*store{memory, file, everysec}
@@ -77,6 +77,7 @@ var losses = []loss{
 	{"redis flushed", "FLUSHALL", everysec, func(s *scene) { s.redis.Run("FLUSHALL") }},
 	{"counter set back", "SET of the counter to half of what it was", everysec, setBack},
 	{"counter deleted", "DEL of the counter", everysec, func(s *scene) { s.redis.Run("DEL " + s.key(s.idInRedis())) }},
+	{"replica behind promoted", "a replica is cut off, its master goes on and is killed; Sentinels promote the replica", sentinel, promoteBehind},
 	{"cluster failover behind", "a replica is cut off from its master, which goes on and is killed; the replica is promoted", cluster, failBehind},
 }
 

@@ -34,13 +34,21 @@ type sentinels struct {
 	mu    sync.Mutex // guards what follows
 	known seat       // the last that was believed
 	few   bool       // less than a majority answered
+	round *round     // of questions, under way; nil: none
+}
+
+// round is what all learn who ask at the same time.
+type round struct {
+	done chan struct{}
+	seat seat
+	err  error
 }
 
 // sentinel is one of them.
 type sentinel struct {
 	addr string
 	line *line
-	busy atomic.Bool // with an earlier question, which is not waited for
+	busy atomic.Bool // with a question of an earlier round, which is not waited for
 }
 
 // follow makes the options ask their Sentinels, if they have some, for who is the master.
@@ -115,16 +123,35 @@ func (s *sentinels) must(ctx context.Context) error {
 	return nil
 }
 
-// ask asks all at once, and returns as soon as a majority agrees.
+// ask asks all at once, and returns as soon as a majority agrees. Who asks meanwhile gets the same answer.
 func (s *sentinels) ask(ctx context.Context) (seat, error) {
-	said := s.hear(ctx, func(said []testimony) bool { return agreed(said, len(s.all)) })
-	if err := ctx.Err(); err != nil && len(said) == 0 {
-		return seat{}, err
+	s.mu.Lock()
+	r := s.round
+	if r == nil {
+		r = &round{done: make(chan struct{})}
+		s.round = r
+		s.asks.Go(func() { s.turn(context.WithoutCancel(ctx), r) })
 	}
-	return s.believe(said)
+	s.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.seat, r.err
+	case <-ctx.Done():
+		return seat{}, ctx.Err()
+	}
 }
 
-// hear asks all at once until it has heard enough. One that is busy with an earlier question is not asked.
+// turn is a round, from its beginning to its end.
+func (s *sentinels) turn(ctx context.Context, r *round) {
+	said := s.hear(ctx, func(said []testimony) bool { return agreed(said, len(s.all)) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.seat, r.err = s.believe(said)
+	s.round = nil
+	close(r.done)
+}
+
+// hear asks all at once until it has heard enough. One that still owes an answer to an earlier round is not asked.
 func (s *sentinels) hear(ctx context.Context, enough func([]testimony) bool) (said []testimony) {
 	answers := make(chan testimony, len(s.all))
 	asked := 0
@@ -149,10 +176,8 @@ func (s *sentinels) hear(ctx context.Context, enough func([]testimony) bool) (sa
 	return said
 }
 
-// believe draws the conclusion, and remembers it.
+// believe draws the conclusion, and remembers it. Under mu.
 func (s *sentinels) believe(said []testimony) (seat, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, err := choose(said, s.known, len(s.all))
 	if err == nil {
 		if s.known.addr != "" && p.addr != s.known.addr {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,6 +273,35 @@ func TestFreshNodeAfterPromotion(t *testing.T) {
 	a.moves()
 	a.rejoin(0, "x 5<10→0")
 	fresh.refused("x", server.ErrStopped)
+}
+
+// All lines of a node may dial at the same time.
+func TestSentinelsAskedAtOnce(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{Replicas: 1})
+	o, err := Parse(set.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.patience = patienceOfTests
+	guide, err := o.follow(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer guide.close()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range 20 {
+				if addr, err := o.where(t.Context()); addr != set.Redis[0].Addr() || err != nil {
+					t.Errorf("where() = %s, %v; want the master, %s", addr, err, set.Redis[0].Addr())
+				}
+			}
+		})
+	}
+	all.Wait()
+	if guide.few {
+		t.Error("few Sentinels answer; want all")
+	}
 }
 
 // What can go wrong on the way to a master is said without a password.

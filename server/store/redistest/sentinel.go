@@ -3,6 +3,7 @@ package redistest
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ type Sentinels struct {
 
 // SentinelOptions say how a set is made. The zero value is a master, two replicas and three Sentinels.
 type SentinelOptions struct {
-	Redis        Options  // of each; Dir and Unix are not for sets
+	Redis        Options  // of each; in Dir each has a directory of its own; Unix is not for sets
 	Replicas     int      // 0: 2
 	Sentinels    int      // 0: 3
 	SentinelPass string   // that the Sentinels want
@@ -75,6 +76,13 @@ func StartSentinels(t testing.TB, o SentinelOptions) *Sentinels {
 func (s *Sentinels) member(master *Server, config ...string) Options {
 	o := s.options.Redis
 	o.keepsConfig = true
+	if o.Dir != "" {
+		dir, err := os.MkdirTemp(o.Dir, "redis")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		o.Dir = dir
+	}
 	if o.TLS && master != nil {
 		o.certs = &master.Certs
 	}
