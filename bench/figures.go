@@ -25,6 +25,7 @@ func figures() []figure {
 		{"stores", takesTurns(5), measureStores},
 		{"alone", takesTurns(3), measureAlone},
 		{"blocks", takesTurns(len(connectionCounts)), measureBlocks},
+		{"overload", takesTurns(4 * 6), measureOverload}, // four stores, six runs each
 	}
 }
 

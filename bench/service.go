@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,14 +41,22 @@ func (s *service) stop() {
 	}
 }
 
+// ids is its URL for a loader that makes its own.
+func (s *service) ids() string { return strings.TrimSuffix(s.url, serviceID) + "{id}" }
+
 // serviceID is the id that wrk, vegeta and nginx know; tmctl load makes fresh ones.
 const serviceID = "bench"
 
 // serve starts `tmctl serve` on a free port.
 func (b *bench) serve(ctx context.Context, flags ...string) (*service, error) {
+	return b.serveUnder(ctx, nil, flags...)
+}
+
+// serveUnder starts it by another command.
+func (b *bench) serveUnder(ctx context.Context, under []string, flags ...string) (*service, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	argv := []string{b.tools.tmctl, "serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json", "--drain", "0s"}
-	cmd := newProcess(ctx, append(argv, flags...))
+	cmd := newProcess(ctx, slices.Concat(under, argv, flags))
 	log, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
