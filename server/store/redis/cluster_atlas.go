@@ -23,6 +23,7 @@ import (
 type atlas struct {
 	option Options // how to get in
 	secure *tls.Config
+	ask    func(ctx context.Context, addr string) chartAnswer
 
 	turn chan struct{} // held by who asks the nodes; guards what follows
 	at   time.Time     // when they were asked last, and
@@ -57,7 +58,9 @@ const (
 
 func newAtlas(o Options) (*atlas, error) {
 	secure, err := o.secure()
-	return &atlas{option: o, secure: secure, turn: make(chan struct{}, 1)}, err
+	a := &atlas{option: o, secure: secure, turn: make(chan struct{}, 1)}
+	a.ask = a.askNode
+	return a, err
 }
 
 // master is who serves a slot now, as far as is known.
@@ -181,8 +184,8 @@ func (a *atlas) nodes() []string {
 	return all[:min(len(all), surveyed)]
 }
 
-// ask asks one node over a connection of its own.
-func (a *atlas) ask(ctx context.Context, addr string) chartAnswer {
+// askNode asks one node over a connection of its own.
+func (a *atlas) askNode(ctx context.Context, addr string) chartAnswer {
 	o := a.option
 	o.addr, o.where = addr, nil
 	if o.tls {

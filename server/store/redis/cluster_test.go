@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -392,6 +391,7 @@ func TestClusterWaysIn(t *testing.T) {
 		options redistest.Options
 		url     func(*redistest.Cluster) string
 	}{
+		{"no replica that acknowledges", redistest.Options{}, func(c *redistest.Cluster) string { return c.URL() + "?wait=0&partitions=2" }},
 		{"a password", redistest.Options{Password: "canary"}, with(":canary")},
 		{"TLS with a client's certificate", redistest.Options{TLS: true, ClientCerts: true}, func(c *redistest.Cluster) string {
 			certs := c.Masters[0].Certs
@@ -483,37 +483,31 @@ func wantFindings(t *testing.T, c *Cluster, addr string, want map[string]string)
 	}
 }
 
-// However many connections ask who serves, the nodes are not asked all the time; but when it matters, at once.
-func TestAtlasRests(t *testing.T) {
+// A master that finds itself cut off may never serve again: each attempt is over a new connection, to whoever does by then.
+func TestClusterDown(t *testing.T) {
 	c := redistest.StartCluster(t, redistest.ClusterOptions{NoReplicas: true})
-	asked := func() (n int) {
-		for _, m := range c.Masters {
-			_, rest, _ := strings.Cut(m.Do("INFO", "commandstats"), "cmdstat_cluster|slots:calls=")
-			calls, _, _ := strings.Cut(rest, ",")
-			more, _ := strconv.Atoi(calls)
-			n += more
+	n := openCluster(t, c.URL())
+	id := ""
+	for _, one := range n.ids("id-") {
+		if c.Owner(n.slot(c, one)) == c.Masters[0] {
+			id = one
 		}
-		return n
 	}
-	o := clusterOptions(t, c.URL())
-	for _, tt := range []struct {
-		lasts   time.Duration
-		surveys int
-	}{{time.Hour, 1}, {0, 20}} {
-		o.chartLasts = tt.lasts
-		a, err := newAtlas(o)
-		if err != nil {
-			t.Fatal(err)
+	n.at(id).want(id, 1, 1)
+	c.Masters[1].Kill()
+	c.Masters[2].Kill()
+	c.Masters[0].Run("CONFIG SET cluster-node-timeout 500")
+	eventually(t, "the master finds itself cut off", func() bool {
+		return strings.Contains(c.Masters[0].Do("CLUSTER", "INFO"), "cluster_state:fail")
+	})
+	desk := n.at(id).client.desk
+	n.at(id).refused(id, server.ErrUnavailable)
+	for range 3 {
+		if _, err := n.Peek(t.Context(), id); !errors.Is(err, server.ErrUnavailable) || !strings.Contains(err.Error(), "cluster is down") {
+			t.Errorf("Peek(%s) = %v; want that the cluster is down", id, err)
 		}
-		before := asked()
-		for slot := range 20 {
-			if addr, err := a.master(t.Context(), slot); addr != c.Masters[0].Addr() || err != nil {
-				t.Errorf("master(%d) = %s, %v; want %s", slot, addr, err, c.Masters[0].Addr())
-			}
-		}
-		// A survey asks all three, and believes the first; the others may not have counted it.
-		if n := asked() - before; n < tt.surveys || n > 3*tt.surveys {
-			t.Errorf("20 connections asked for the slots %d times; want it of %d surveys", n, tt.surveys)
+		if !desk.old.Load() {
+			t.Error("the next attempt goes over the connection of this one")
 		}
 	}
 }
