@@ -38,6 +38,8 @@ Every flag can also be set in the environment: serve's --max-ids is TMCTL_SERVE_
 		newCheck(env),
 		newReport(env),
 		newExport(env),
+		newEvents(env),
+		newNote(env),
 		newVersion(env),
 	)
 	root.Args = unknownCommand
