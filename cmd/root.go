@@ -34,6 +34,7 @@ Every flag can also be set in the environment: serve's --max-ids is TMCTL_SERVE_
 		newServe(env),
 		newDoctor(env),
 		newCounters(env),
+		newAlerts(env),
 		newLoad(env),
 		newCheck(env),
 		newReport(env),

@@ -34,6 +34,9 @@ const (
 	CertificateLoaded  Kind = "certificate.loaded"
 	CertificateRefused Kind = "certificate.refused"
 
+	AlertFiring   Kind = "alert.firing"
+	AlertResolved Kind = "alert.resolved"
+
 	Note     Kind = "note"
 	Deploy   Kind = "deploy"
 	Drill    Kind = "drill"
@@ -73,6 +76,8 @@ var Meanings = []Meaning{
 	{SheddingEnded, "none has been refused for a while"},
 	{CertificateLoaded, "new connections are shown this certificate"},
 	{CertificateRefused, "a new certificate can't be used; the old one stays"},
+	{AlertFiring, "something about the nodes is to worry a person"},
+	{AlertResolved, "it is so no more"},
 	{Note, "a remark of a person"},
 	{Deploy, "a person's: a version goes out"},
 	{Drill, "a person's: something is broken on purpose"},
