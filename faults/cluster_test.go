@@ -30,6 +30,10 @@ var clusterFaults = []*fault{
 		args: []string{"--on-rollback", "jump"}, want: want{lossy: true}, play: failOver,
 	},
 	{
+		name: "cluster master paused", does: "SIGSTOP of the master that has the id until the cluster has promoted its replica, then SIGCONT; `--on-rollback jump`",
+		stores: []*store{cluster}, args: []string{"--on-rollback", "jump"}, want: want{lossy: true}, play: pauseShard,
+	},
+	{
 		name: "slot moved", does: "the id's slot moves to another master (SETSLOT, MIGRATE of one key at a time), and back", stores: []*store{cluster},
 		want: want{known: true, also: "the requests of that slot wait, and the fence rests"}, play: moveSlot, after: noRollback,
 	},
@@ -77,16 +81,31 @@ func (s *scene) masterOf(key string) int {
 	return i
 }
 
-// failOver leaves it to the cluster to notice. A node that is silent for long enough is dead to the others.
+// failOver kills the master.
 func failOver(s *scene) {
+	master, promoted := s.watched()
+	master.Kill()
+	s.until("the replica is promoted", promoted)
+	s.goesOn()
+}
+
+// pauseShard lets the old master go on when it was replaced: until it is told so it takes itself for the master.
+func pauseShard(s *scene) {
+	master, promoted := s.watched()
+	master.Pause()
+	s.until("the replica is promoted", promoted)
+	master.Continue()
+	s.goesOn()
+}
+
+// watched is the master that has the load's id, in a cluster that notices by itself when it is silent.
+func (s *scene) watched() (master *redistest.Server, promoted func() bool) {
+	s.Helper()
+	i := s.masterOf(s.clusterKey())
 	for _, r := range slices.Concat(s.cluster.Masters, s.cluster.Replicas) {
 		r.Run("CONFIG SET cluster-node-timeout 2000")
 	}
-	key := s.clusterKey()
-	i, slot := s.masterOf(key), s.cluster.Slot(key)
-	s.cluster.Masters[i].Kill()
-	s.until("the replica is promoted", func() bool { return s.cluster.Owner(slot) == s.cluster.Replicas[i] })
-	s.goesOn()
+	return s.cluster.Masters[i], func() bool { return strings.Contains(s.cluster.Replicas[i].Do("INFO", "replication"), "role:master") }
 }
 
 // failBehind promotes a replica that lacks what each node was given last.
