@@ -26,7 +26,7 @@ import (
 //     were given) sets a new epoch: an alarm, which calls all nodes to compare their marks.
 //
 // After any of these each node fences all its marks, waits for the grace so that the other living nodes can do the same,
-// and goes on. They all notice within it, for they Check a few times a second.
+// and goes on. They all notice within it, for they Check a few times a second. Behind Sentinels it is longer (SentinelGrace).
 //
 // What remains open, and is said in the promise: numbers that a node gave which is dead, paused or cut off during the grace
 // (with a jump, as far as they are beyond it); a Redis that is replaced while no node lives; replicas that are promoted

@@ -48,6 +48,8 @@ const (
 	DefaultPrefix = "turno:"
 	// DefaultGrace is longer than it takes the other nodes to notice: they look a few times a second.
 	DefaultGrace = time.Second
+	// SentinelGrace is longer than it takes Sentinels to tell each other, and they the nodes: they do so every two seconds.
+	SentinelGrace = 3 * time.Second
 
 	defaultPort         = "6379"
 	defaultSentinelPort = "26379"
@@ -144,7 +146,7 @@ func (o *Options) place(u *url.URL, hosts []string, query url.Values) error {
 		if o.sentinels, err = addresses(u.Scheme, hosts, defaultSentinelPort); err != nil {
 			return err
 		}
-		o.network, o.addr = "tcp", strings.Join(o.sentinels, ",")
+		o.network, o.addr, o.Grace = "tcp", strings.Join(o.sentinels, ","), SentinelGrace
 		if o.master, db, _ = strings.Cut(db, "/"); o.master == "" {
 			return fmt.Errorf("%s:// wants the name that the Sentinels have for the master: %s://HOST,HOST,HOST/mymaster", u.Scheme, u.Scheme)
 		}

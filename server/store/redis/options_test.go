@@ -48,6 +48,9 @@ func TestParse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		tt.want.Grace, tt.want.name = DefaultGrace, tt.name
+		if tt.want.sentinels != nil {
+			tt.want.Grace = SentinelGrace
+		}
 		if tt.name == "" {
 			tt.want.name = tt.url
 		}

@@ -123,7 +123,7 @@ func (s *sentinels) must(ctx context.Context) error {
 	return nil
 }
 
-// ask asks all at once, and returns as soon as a majority agrees. Who asks meanwhile gets the same answer.
+// ask asks all at once. Who asks meanwhile gets the same answer.
 func (s *sentinels) ask(ctx context.Context) (seat, error) {
 	s.mu.Lock()
 	r := s.round
@@ -143,7 +143,7 @@ func (s *sentinels) ask(ctx context.Context) (seat, error) {
 
 // turn is a round, from its beginning to its end.
 func (s *sentinels) turn(ctx context.Context, r *round) {
-	said := s.hear(ctx, func(said []testimony) bool { return agreed(said, len(s.all)) })
+	said := s.hear(ctx, s.within/5)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.seat, r.err = s.believe(said)
@@ -151,8 +151,10 @@ func (s *sentinels) turn(ctx context.Context, r *round) {
 	close(r.done)
 }
 
-// hear asks all at once until it has heard enough. One that still owes an answer to an earlier round is not asked.
-func (s *sentinels) hear(ctx context.Context, enough func([]testimony) bool) (said []testimony) {
+// hear asks all at once, and returns what they say. Once a majority agrees, the others have a moment more: right after a
+// failover it is one alone who knows of it, and those that don't may be quicker. One whose machine is gone is not waited for,
+// and not asked while it owes an answer to an earlier round.
+func (s *sentinels) hear(ctx context.Context, moment time.Duration) (said []testimony) {
 	answers := make(chan testimony, len(s.all))
 	asked := 0
 	for _, one := range s.all {
@@ -162,15 +164,19 @@ func (s *sentinels) hear(ctx context.Context, enough func([]testimony) bool) (sa
 		asked++
 		s.asks.Go(func() {
 			defer one.busy.Store(false)
-			answers <- one.ask(context.WithoutCancel(ctx), s.master, s.within)
+			answers <- one.ask(ctx, s.master, s.within)
 		})
 	}
-	for len(said) < asked && !enough(said) {
+	var over <-chan time.Time
+	for len(said) < asked {
 		select {
 		case t := <-answers: // each comes within s.within
 			said = append(said, t)
-		case <-ctx.Done():
+		case <-over:
 			return said
+		}
+		if over == nil && agreed(said, len(s.all)) {
+			over = time.After(moment)
 		}
 	}
 	return said

@@ -122,7 +122,7 @@ func (s *Store) watched(ctx context.Context) server.Finding {
 	if s.guide == nil {
 		return server.Finding{}
 	}
-	said := s.guide.hear(ctx, func([]testimony) bool { return false })
+	said := s.guide.hear(ctx, s.guide.within)
 	all, some := len(s.guide.all), speaking(said)
 	if 2*len(some) <= all {
 		return finding("sentinels", server.Fail, "start them: without a majority there is no failover, and nodes notice none", "%d of %d answer; %s", len(some), all, complaints(said))
