@@ -24,9 +24,9 @@ type clusterNode struct {
 	nodes []*node
 }
 
-func openCluster(t testing.TB, url string) *clusterNode {
+func openCluster(t testing.TB, url string, change ...func(*Options)) *clusterNode {
 	t.Helper()
-	n, err := tryOpenCluster(t, url)
+	n, err := tryOpenCluster(t, url, change...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +45,13 @@ func clusterOptions(t testing.TB, url string) Options {
 	return o
 }
 
-func tryOpenCluster(t testing.TB, url string) (*clusterNode, error) {
+func tryOpenCluster(t testing.TB, url string, change ...func(*Options)) (*clusterNode, error) {
 	t.Helper()
-	c, err := clusterOptions(t, url).OpenCluster(t.Context(), server.Bounds{IDs: maxIDsOfTests}, slog.New(slog.DiscardHandler))
+	o := clusterOptions(t, url)
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := o.OpenCluster(t.Context(), server.Bounds{IDs: maxIDsOfTests}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -391,7 +395,6 @@ func TestClusterWaysIn(t *testing.T) {
 		options redistest.Options
 		url     func(*redistest.Cluster) string
 	}{
-		{"no replica that acknowledges", redistest.Options{}, func(c *redistest.Cluster) string { return c.URL() + "?wait=0&partitions=2" }},
 		{"a password", redistest.Options{Password: "canary"}, with(":canary")},
 		{"TLS with a client's certificate", redistest.Options{TLS: true, ClientCerts: true}, func(c *redistest.Cluster) string {
 			certs := c.Masters[0].Certs
@@ -509,5 +512,27 @@ func TestClusterDown(t *testing.T) {
 		if !desk.old.Load() {
 			t.Error("the next attempt goes over the connection of this one")
 		}
+	}
+}
+
+// With ?wait=1 a shard whose replica does not acknowledge hands out nothing, and the others go on.
+func TestClusterWait(t *testing.T) {
+	c := redistest.StartCluster(t, redistest.ClusterOptions{})
+	n, hasty := openCluster(t, c.URL()+"?wait=1"), openCluster(t, c.URL()+"?wait=1", impatient)
+	ids := n.ids("id-")
+	for _, id := range ids {
+		n.at(id).want(id, 3, 1)
+	}
+	c.Detach(0)
+	for _, id := range ids {
+		if c.Owner(n.slot(c, id)) == c.Masters[0] {
+			hasty.at(id).unacknowledged("its replica is cut off", hasty.at(id).call(server.Claim{ID: id, N: 1}))
+		} else {
+			n.at(id).want(id, 1, 4)
+		}
+	}
+	c.Replicas[0].Continue()
+	if p := n.Info().Promise; !strings.Contains(p, "?wait=1") {
+		t.Errorf("the promise is %q; want what ?wait=1 adds", p)
 	}
 }

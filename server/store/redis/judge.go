@@ -129,8 +129,8 @@ func (f *facts) copies() server.Finding {
 		return finding("replicas", server.OK, "", "none: this Redis is all there is")
 	case f.config["min-replicas-to-write"] == "0":
 		return finding("replicas", server.Warn, "CONFIG SET min-replicas-to-write 1, CONFIG SET min-replicas-max-lag 1, CONFIG REWRITE",
-			"%s, which follow asynchronously; a master that has lost them goes on, and what it gives then is lost in a failover", replicas)
+			"%s, which follow asynchronously; a master that has lost them goes on, and what it gives then is lost in a failover", count(replicas, "replica"))
 	default:
-		return finding("replicas", server.Warn, "", "%s, which follow asynchronously: one that is promoted can be behind by what had not reached it", replicas)
+		return finding("replicas", server.Warn, "", "%s, which follow asynchronously: one that is promoted can be behind by what had not reached it", count(replicas, "replica"))
 	}
 }
