@@ -17,6 +17,7 @@ var rooms = []room{
 	{path: "history", why: "a leaf: everyone speaks in its types, so it may know nobody"},
 	{path: "history/linear", may: "history", why: "the proof takes ops and gives findings; whoever has ops can use it"},
 	{path: "journal", why: "a leaf: every actor writes events, so it may know no actor"},
+	{path: "honeycomb", why: "a leaf: a client of somebody's API; whoever has something to mark can use it"},
 	{path: "templates", why: "embedded files only"},
 	{path: "server/api", why: "a leaf: what clients may know of the server"},
 

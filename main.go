@@ -6,7 +6,8 @@
 //	server/          the turn service; server/store/… where counters live; server/api what clients may know of it
 //	loadgen/         the load test: plan, engines, pacing, search
 //	history/         what each client did and saw, and the run directory; history/linear proves it
-//	journal/         the events of a run, one a line
+//	journal/         the events of a run or a service, one a line
+//	honeycomb/       markers on Honeycomb's graphs
 //	report/          a run as a document
 //	faults/          tests only: real servers broken under load, the proof as the judge
 //	bench/           a program of its own: the binary beside its peers

@@ -41,6 +41,7 @@ Every flag can also be set in the environment: serve's --max-ids is TMCTL_SERVE_
 		newExport(env),
 		newEvents(env),
 		newNote(env),
+		newMarker(env),
 		newVersion(env),
 	)
 	root.Args = unknownCommand

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"record": recordRun, "waitfor": waitFor, "servergone": serverGone,
-			"listening": listening, "request": request, "exitcode": exitCode, "redis": redisCommand, "certificate": certificate},
+			"listening": listening, "request": request, "exitcode": exitCode, "redis": redisCommand, "certificate": certificate, "honeycomb": honeycombStandIn},
 		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
