@@ -289,7 +289,7 @@ func (p *powered) await() {
 // transaction; and again while the store is opened after it, and again. No number that was answered is given twice, no call is
 // half there, and no store is refused for damage.
 func TestPowerFailsAnywhere(t *testing.T) {
-	seeds := 3
+	seeds := 2
 	if testing.Short() {
 		seeds = 1
 	}

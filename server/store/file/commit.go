@@ -19,7 +19,7 @@ import (
 // transaction, which is two, when the log is full, when the store is opened and closed, and at once for ids that are new: they
 // need room on the disk that the log does not have for them, so on a full disk they are refused before they have a number.
 // Keys need room, too, but are so many that they are in the log first: what a full disk has no room for stays there, and when
-// the log is full of it nothing is taken until there is room.
+// the log is full of it nothing is taken until there is room, nor is the store opened.
 //
 // What a crash leaves, wherever it comes:
 //

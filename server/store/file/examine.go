@@ -98,7 +98,7 @@ func (s *Store) examineSpace() server.Finding {
 		return f
 	}
 	if f.Says += fmt.Sprintf(", the disk has %d MB left", d.free>>20); d.free < littleSpace {
-		f.Level, f.Hint = server.Warn, "make room: on a full disk new ids are refused (those there are go on)"
+		f.Level, f.Hint = server.Warn, "make room: on a full disk new ids are refused (those there are go on, unless idempotency keys fill the log)"
 	}
 	return f
 }

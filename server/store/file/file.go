@@ -133,7 +133,7 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.db.AllocSize = growBy
-	return s.recover()
+	return s.restore()
 }
 
 // create makes a new store where there is none.
@@ -149,8 +149,8 @@ func (s *Store) create() error {
 	return nil
 }
 
-// recover reads what the directory holds, and makes it last.
-func (s *Store) recover() error {
+// restore reads what the directory holds, and makes it last.
+func (s *Store) restore() error {
 	var m *mark
 	err := s.db.View(func(tx *bbolt.Tx) (err error) { m, err = s.load(tx); return err })
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) recover() error {
 // Sizes of the file.
 const (
 	pageSize = 4 << 10  // everywhere, so that the file can be moved; less, and both headers could be lost with one sector
-	mapSize  = 64 << 20 // of address space: more than 100,000 ids need, so that it is never mapped anew
+	mapSize  = 64 << 20 // of address space: more than 100,000 ids need, or 500,000 keys; with more it is mapped anew
 	growBy   = 1 << 20
 )
 

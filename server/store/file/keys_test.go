@@ -250,3 +250,19 @@ func TestKeysEdited(t *testing.T) {
 		})
 	}
 }
+
+// What a caller does to the keys of a call that was answered does not change what the call made again is given.
+func TestKeysAreTheCallers(t *testing.T) {
+	n := &node{s: opened(t, t.TempDir(), 10)}
+	for range 3 {
+		call := &server.Call{Seq: 1, Claims: []server.Claim{{ID: "a", N: 1, Keys: []server.Key{{Name: "x"}}}}}
+		if err := n.s.Reserve(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		k := &call.Claims[0].Keys[0]
+		if *k != (server.Key{Name: "x", Turno: 2}) {
+			t.Errorf("the key has %+v; want 2, new", *k)
+		}
+		*k = server.Key{Name: "y", Turno: 9, Replayed: true}
+	}
+}
