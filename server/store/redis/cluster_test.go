@@ -256,15 +256,13 @@ func TestClusterFailover(t *testing.T) {
 			a.at(id).want(id, 5, 1)
 			b.at(id).want(id, 5, 6)
 			a.at(other).take(other, 1)
-			if got := master.Do("WAIT", "1", "20000"); got != "1" {
-				t.Fatalf("WAIT = %s; want a replica in touch", got)
-			}
+			c.CaughtUp(i)
 			if tt.lags {
 				c.Detach(i)
 			}
 			a.at(id).want(id, 5, 11)
-			if !tt.lags && master.Do("WAIT", "1", "20000") != "1" {
-				t.Fatal("the replica is not in touch")
+			if !tt.lags {
+				c.CaughtUp(i)
 			}
 			master.Kill()
 			c.Replicas[i].Continue()

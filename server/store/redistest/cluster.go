@@ -284,6 +284,25 @@ func (c *Cluster) Detach(i int) {
 	c.Masters[i].Run("CLIENT KILL TYPE replica")
 }
 
+// CaughtUp waits until a replica has all that its master has been told until now. WAIT would not do: it tells of what came
+// over its own connection.
+func (c *Cluster) CaughtUp(i int) {
+	c.t.Helper()
+	offset := func(s *Server, field string) int {
+		n, err := strconv.Atoi(s.Field(field))
+		if err != nil {
+			c.t.Fatalf("the node at %s says no %s: %v", s.Addr(), field, err)
+		}
+		return n
+	}
+	told := offset(c.Masters[i], "master_repl_offset")
+	for deadline := time.Now().Add(readyWithin); offset(c.Replicas[i], "slave_repl_offset") < told; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("the replica at %s has not caught up within %s", c.Replicas[i].Addr(), readyWithin)
+		}
+	}
+}
+
 // Promote makes a replica, whose master has died, the master.
 func (c *Cluster) Promote(i int) {
 	c.t.Helper()
