@@ -27,7 +27,8 @@ const (
 )
 
 // measureOverload finds what a server gives at most, offers three times that, and sees what it gives then. The loader could not
-// offer so much to a server as fast as itself: the server has a quarter of a core, and the loader another one (slow.go).
+// offer so much to a server as fast as itself: the server has a quarter of a core, and the loader another one (slow.go). Where the
+// store is what lacks, the server has what it gets.
 func measureOverload(ctx context.Context, b *bench) ([]row, error) {
 	if !b.canSlow(ctx) || !b.has("redis-server") {
 		return nil, nil
@@ -51,8 +52,8 @@ func measureOverload(ctx context.Context, b *bench) ([]row, error) {
 	}
 	defer far.Close()
 	stores := []overloaded{
-		{name: memoryStore, at: anywhere}, {name: "file", store: "file:" + filepath.Join(b.dir, "overload"), at: anywhere},
-		{name: "redis", store: "redis://" + addr, at: anywhere},
+		{name: memoryStore, at: anywhere, under: slowly}, {name: "file", store: "file:" + filepath.Join(b.dir, "overload"), at: anywhere, under: slowly},
+		{name: "redis", store: "redis://" + addr, at: anywhere, under: slowly},
 		{name: farName, store: "redis://" + far.Addr(), flags: []string{"--max-inflight", "300"}, at: []int{connections, 256}},
 	}
 	var all []contender
@@ -74,6 +75,7 @@ var anywhere = []int{connections, crowd}
 // overloaded is a server to overload.
 type overloaded struct {
 	name, store string
+	under       []string // how it is started
 	flags       []string
 	at          []int // where its maximum is looked for: numbers of connections; those beyond its room would only be refused
 }
@@ -99,7 +101,7 @@ func (b *bench) overload(ctx context.Context, o overloaded) (sample, error) {
 	if o.store != "" {
 		flags = append([]string{"--store", o.store}, flags...)
 	}
-	s, err := b.serveUnder(ctx, slowly, flags...)
+	s, err := b.serveUnder(ctx, o.under, flags...)
 	if err != nil {
 		return nil, err
 	}
