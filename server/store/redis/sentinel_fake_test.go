@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/turnomatico/tmctl/server/store/redistest"
 )
 
 // fakeSentinel says what a test wants, when it wants.
@@ -142,13 +144,41 @@ func TestSilentSentinel(t *testing.T) {
 			t.Errorf("ask() = %v, %v; want %v", p, err, now)
 		}
 	}
-	for i, f := range []*fakeSentinel{a, b} { // both are stale, each in its way
-		f.mu.Lock()
-		f.says = seat{"10.0.0.9:9", uint64(3 + i)}
-		f.mu.Unlock()
-	}
+	a.name(seat{"10.0.0.9:9", 3}) // both are stale, each in its way
+	b.name(seat{"10.0.0.9:9", 4})
 	if p, err := guide.ask(t.Context()); err == nil && p != now {
 		t.Errorf("ask() = %v; want nobody else than %v", p, now)
 	}
 	close(silent.answer)
+}
+
+// name has a Sentinel name another master.
+func (f *fakeSentinel) name(says seat) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.says = says
+}
+
+// A master that Sentinels have replaced is left though nothing about it has changed: it may be cut off from them, and not know.
+func TestReplacedMasterIsLeft(t *testing.T) {
+	old, next := redistest.Start(t, redistest.Options{}), redistest.Start(t, redistest.Options{})
+	var fakes []*fakeSentinel
+	var hosts []string
+	for range 3 {
+		f := newFakeSentinel(t, seat{old.Addr(), 1})
+		close(f.answer)
+		fakes = append(fakes, f)
+		hosts = append(hosts, f.listener.Addr().String())
+	}
+	n := open(t, "redis+sentinel://"+strings.Join(hosts, ",")+"/m")
+	n.want("x", 5, 1)
+	n.same()
+	fakes[2].name(seat{next.Addr(), 2})
+	n.changed()
+	n.rejoin(100, "x 0<5→105")
+	if at := n.life.Load().addr; at != next.Addr() {
+		t.Errorf("the node is at %s; want %s", at, next.Addr())
+	}
+	n.want("x", 1, 106)
+	n.same()
 }

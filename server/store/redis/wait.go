@@ -21,8 +21,9 @@ const recordTTL = 600_000
 
 // acknowledge are the commands that follow the script.
 //
-// WAIT counts who has what this connection has written. A call that is asked again writes nothing: over a new connection,
-// any replica that lives would be counted. So a write comes between. Rueidis would have its own builder's WAIT go over
+// WAIT is documented to count who has what this connection has written. A call that is asked again writes nothing: over a
+// new connection, any replica that lives could be counted. So a write comes between (Redis 7.0 would do without: there a
+// command that only reads moves the connection's offset, too). Rueidis would have its own builder's WAIT go over
 // another connection, as one that blocks.
 func (s *Store) acknowledge(record string) []rueidis.Completed {
 	if s.options.replicas == 0 {
