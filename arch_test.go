@@ -33,6 +33,8 @@ var rooms = []room{
 	{path: "monitor", may: "server/api", inTests: "server server/store/memory",
 		why: "it watches servers from outside, so it may know the contract only; its tests ask a real one whether it has all that alerts are made of"},
 	{path: "monitor/scenario", may: "monitor server/api", why: "what nodes might say, for whoever tries alerts; it must not know how they are sent or exported"},
+	{path: "monitor/export", may: "monitor monitor/scenario templates", inTests: "server server/api server/store/memory",
+		why: "it writes what monitor knows in other tools' forms; its tests ask a real server for the metrics that it names"},
 	{path: "monitor/notify", may: "monitor", why: "it sends what an alert says; it must not know how one is made"},
 	{path: "bench", may: "history server server/api", why: "a program of its own: it measures the binary from outside, and knows what it prints"},
 	{path: "faults", inTests: "history server server/api server/store/redistest",

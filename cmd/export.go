@@ -16,12 +16,12 @@ import (
 
 func newExport(env *Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "export", Short: "Write a recorded run in another tool's format",
-		Example: "  tmctl export vegeta runs/20261121T101502Z | vegeta report",
+		Use: "export", Short: "Write runs, alerts and dashboards in other tools' formats",
+		Example: "  tmctl export vegeta runs/20261121T101502Z | vegeta report\n  tmctl export prometheus -o rules",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newExportVegeta(env))
+	c.AddCommand(newExportVegeta(env), newExportPrometheus(env))
 	return c
 }
 

@@ -19,7 +19,8 @@ type Alert struct {
 	Severity Severity
 	When     Expr          // has a value for each node that it is true of, or one for all
 	For      time.Duration // how long it must be true before somebody is told
-	Summary  string        // one line, which follows the node's name, or stands alone
+	OfAll    bool          // When is of all nodes together
+	Summary  string        // one line, which follows the node's name, unless it is of all
 	Unit     Unit          // of When's value
 }
 
@@ -103,13 +104,13 @@ func serviceAlerts(c Config) []Alert {
 	answered, quick := now("turno_store_call_duration_seconds_count").in(calls), now("turno_store_call_duration_seconds_bucket").with("le", le(c.StoreLatency)).in(calls)
 	wrong, made := now("turno_store_errors_total").in(calls), now("turno_store_calls_total").in(calls)
 	return []Alert{
-		{Name: "TurnoErrorBurn", Severity: Critical, When: failed.burns(burnFast), Unit: Share,
+		{Name: "TurnoErrorBurn", Severity: Critical, OfAll: true, When: failed.burns(burnFast), Unit: Share,
 			Summary: "errors use up the budget of " + percent(1-c.Objective) + " so fast that it is gone within days"},
-		{Name: "TurnoErrorBurnSlow", Severity: Warning, When: failed.burns(burnSlow), Unit: Share,
+		{Name: "TurnoErrorBurnSlow", Severity: Warning, OfAll: true, When: failed.burns(burnSlow), Unit: Share,
 			Summary: "errors use up the budget of " + percent(1-c.Objective) + " before the 30 days are over"},
-		{Name: "TurnoLatencyBurn", Severity: Critical, When: slow.burns(burnFast), Unit: Share,
+		{Name: "TurnoLatencyBurn", Severity: Critical, OfAll: true, When: slow.burns(burnFast), Unit: Share,
 			Summary: "so many answers take longer than " + c.Latency.String() + " that the budget of " + percent(1-c.LatencyObjective) + " is gone within days"},
-		{Name: "TurnoLatencyBurnSlow", Severity: Warning, When: slow.burns(burnSlow), Unit: Share,
+		{Name: "TurnoLatencyBurnSlow", Severity: Warning, OfAll: true, When: slow.burns(burnSlow), Unit: Share,
 			Summary: "so many answers take longer than " + c.Latency.String() + " that the budget of " + percent(1-c.LatencyObjective) + " is gone before the 30 days are over"},
 		{Name: "TurnoStoreFailing", Severity: Critical, For: 30 * time.Second, Unit: Share,
 			When:    op{op{op{wrong, "/", made}, ">", number(c.StoreErrors)}, "and", op{wrong, ">=", number(minBad)}},
@@ -133,7 +134,7 @@ func numberAlerts(c Config) []Alert {
 			When: op{op{open, "<", number(0)}, "or", op{open, ">",
 				op{now("turno_connections"), "*", number(answersAConnection)}}},
 			Summary: "can't account for all of its numbers"},
-		{Name: "TurnoBurned", Severity: Warning, Unit: Share,
+		{Name: "TurnoBurned", Severity: Warning, OfAll: true, Unit: Share,
 			When:    op{op{op{gone, "/", all{issued}}, ">", number(c.Burned)}, "and", op{gone, ">=", number(minBad)}},
 			Summary: "more than " + percent(c.Burned) + " of the numbers of the last hour reached nobody"},
 		{Name: "TurnoIDsNearBound", Severity: Warning, For: time.Minute, When: near("turno_ids"), Unit: Share,
@@ -172,14 +173,14 @@ func (s sli) wrong(window time.Duration) Expr {
 }
 
 // share is that of requests gone wrong in a window, which Prometheus records.
-func (s sli) share(window time.Duration) recorded {
+func (s sli) share(window time.Duration) Record {
 	window = s.compress(window)
-	return recorded{"job:" + s.name + ":ratio_" + promDuration(window), op{s.wrong(window), "/", all{s.all.in(window)}}}
+	return Record{"job:" + s.name + ":ratio_" + PromDuration(window), op{s.wrong(window), "/", all{s.all.in(window)}}}
 }
 
-func (s sli) count(window time.Duration) recorded {
+func (s sli) count(window time.Duration) Record {
 	window = s.compress(window)
-	return recorded{"job:" + s.name + ":increase_" + promDuration(window), s.wrong(window)}
+	return Record{"job:" + s.name + ":increase_" + PromDuration(window), s.wrong(window)}
 }
 
 // burns is true while the budget burns as fast as any of these says.

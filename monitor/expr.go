@@ -65,9 +65,9 @@ func (p pick) bare() string {
 	}
 	switch s += "}"; {
 	case p.rate:
-		return "rate(" + s + "[" + promDuration(p.window) + "])"
+		return "rate(" + s + "[" + PromDuration(p.window) + "])"
 	case p.window > 0:
-		return "increase(" + s + "[" + promDuration(p.window) + "])"
+		return "increase(" + s + "[" + PromDuration(p.window) + "])"
 	default:
 		return s
 	}
@@ -270,13 +270,32 @@ func scalar(e Expr) bool {
 	}
 }
 
-// recorded is an expression that Prometheus computes once, under a name.
-type recorded struct {
-	name string
-	Expr
+// Record is an expression that Prometheus computes once, under a name.
+type Record struct {
+	Name string
+	Of   Expr
 }
 
-func (r recorded) String() string { return r.name }
+func (r Record) String() string                       { return r.Name }
+func (r Record) Eval(h *History, at time.Time) Vector { return r.Of.Eval(h, at) }
+
+// Recorded are the records that an expression is made of, those first of which others are.
+func Recorded(e Expr) []Record {
+	switch e := e.(type) {
+	case op:
+		return append(Recorded(e.a), Recorded(e.b)...)
+	case all:
+		return Recorded(e.of)
+	case mean:
+		return Recorded(e.of)
+	case abs:
+		return Recorded(e.of)
+	case Record:
+		return append(Recorded(e.Of), e)
+	default:
+		return nil
+	}
+}
 
 // weak are the nodes whose store promises none of what it should.
 type weak struct{ promises []string }

@@ -13,8 +13,8 @@ func promPattern(s string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
 }
 
-// promDuration is a duration as Prometheus writes it: 5m, 1h30m, 3d. It has no fractions, and its hours are followed by nothing.
-func promDuration(d time.Duration) string {
+// PromDuration is a duration as Prometheus writes it, in the largest unit of which it is a whole number: 5m, 90m, 3d.
+func PromDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		name string
 		is   time.Duration

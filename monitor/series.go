@@ -3,6 +3,7 @@ package monitor
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/turnomatico/tmctl/server/api"
@@ -102,4 +103,29 @@ func Bounds() []int64 {
 		nanos[i] = int64(b)
 	}
 	return nanos
+}
+
+// Series is a metric of one node in a number of observations. A value is nil where the node did not answer.
+type Series struct {
+	metric   metric
+	instance string
+	Values   []*float64
+}
+
+// Name is the series as Prometheus names it.
+func (s Series) Name() string {
+	name := s.metric.name + `{job="` + Job + `",instance="` + s.instance + `"`
+	if s.metric.label != "" {
+		name += "," + s.metric.label + `="` + s.metric.value + `"`
+	}
+	return name + "}"
+}
+
+// Matters reports whether any of these expressions, as they are in PromQL, has the series.
+func (s Series) Matters(promql string) bool {
+	with := s.metric.name + `{job="` + Job + `"`
+	if s.metric.label == "le" {
+		with += `,le="` + s.metric.value + `"`
+	}
+	return strings.Contains(promql, with)
 }
