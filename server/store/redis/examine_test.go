@@ -143,7 +143,8 @@ func TestPromiseChanges(t *testing.T) {
 
 // Behind Sentinels, doctor says what a failover needs.
 func TestExamineSentinels(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Fsync: "always", Password: "pw"}})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Redis: redistest.Options{Fsync: "always", Password: "pw"}})
 	at := strings.Replace(set.URL(), "//", "//:pw@", 1)
 	examine := func(query string) map[string]server.Finding {
 		t.Helper()
@@ -156,7 +157,7 @@ func TestExamineSentinels(t *testing.T) {
 		}
 	}
 	f := examine("")
-	want("all well", f["sentinels"], server.OK, "3 of 3 answer and name "+set.Redis[0].Addr()+"; quorum 2, a master is taken for dead after 500ms", "")
+	want("all well", f["sentinels"], server.OK, "3 of 3 answer and name "+set.Redis[0].Addr()+"; quorum 2, a master is taken for dead after 1m0s", "")
 	want("all well", f["replicas"], server.Warn, "given twice", "min-replicas-to-write 1")
 	want("all well", f["replica lag"], server.OK, "online", "")
 	set.Redis[0].Run("CONFIG SET min-replicas-to-write 1")

@@ -59,7 +59,8 @@ func TestChoose(t *testing.T) {
 
 // A store behind Sentinels is one like any other.
 func TestSentinelStore(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Password: "a&b"}, SentinelPass: "c&d"})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Redis: redistest.Options{Password: "a&b"}, SentinelPass: "c&d"})
 	at := withPasswords(set, "a&b", "c&d")
 	for _, wait := range []string{"", "&wait=2"} {
 		t.Run("query "+wait, func(t *testing.T) {
@@ -93,7 +94,8 @@ func withPasswords(set *redistest.Sentinels, redis, sentinels string) string {
 }
 
 func TestSentinelTLS(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{TLS: true}, Replicas: 1})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Redis: redistest.Options{TLS: true}, Replicas: 1})
 	n := open(t, set.URL())
 	n.want("x", 3, 1)
 	set.InSync(set.Redis[0])
@@ -112,12 +114,14 @@ func (n *node) moves() {
 
 // A replica that has all is promoted: nothing is lost, and all go on where they were.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	failovers := map[string]func(set *redistest.Sentinels){
 		"SENTINEL FAILOVER": func(set *redistest.Sentinels) { set.Failover() },
 		"kill -9":           func(set *redistest.Sentinels) { set.Redis[0].Kill(); set.NewMaster(set.Redis[0]) },
 	}
 	for name, failover := range failovers {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 			a, b, idle := open(t, set.URL()), open(t, set.URL()), open(t, set.URL())
 			a.want("x", 5, 1)
@@ -135,6 +139,7 @@ func TestFailover(t *testing.T) {
 
 // A replica that lacks numbers is promoted. Who had them stops the id, or jumps; the others wait for that.
 func TestFailoverLosesNumbers(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		jump   uint64
 		found  string
@@ -146,7 +151,8 @@ func TestFailoverLosesNumbers(t *testing.T) {
 		"jump, after a kill": {100, "x 5<10→110", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: 2000})
+			t.Parallel()
+			set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 			a, b := open(t, set.URL()), open(t, set.URL())
 			a.want("x", 5, 1)
 			set.InSync(set.Redis[0])
@@ -179,6 +185,7 @@ func TestFailoverLosesNumbers(t *testing.T) {
 // The old master was paused through the failover. It takes itself for the master for seconds after it wakes, and does what
 // it was sent before: nobody shall use it, and what it gave then is not handed out.
 func TestOldMasterWakes(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 	old := set.Redis[0]
 	n := open(t, set.URL(), func(o *Options) { o.patience = answerWithin })
@@ -203,6 +210,7 @@ func TestOldMasterWakes(t *testing.T) {
 // Split brain: the old master answers all the time, and a node has connections to it. It leaves as soon as a Sentinel knows
 // better.
 func TestOldMasterAnswers(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 	old := set.Redis[0]
 	n := open(t, set.URL())
@@ -219,8 +227,10 @@ func TestOldMasterAnswers(t *testing.T) {
 // Without a majority of the Sentinels nodes go on with the master that they know, over new connections, too; when it is gone
 // they say that nothing was taken, and they believe nobody else.
 func TestSentinelsLost(t *testing.T) {
+	t.Parallel()
 	for name, lost := range map[string]int{"a majority": 2, "all": 3} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 			master := set.Redis[0]
 			n := open(t, set.URL())
@@ -257,7 +267,8 @@ func TestSentinelsLost(t *testing.T) {
 
 // A node that comes up just after a promotion gives the others the time to say what they know.
 func TestFreshNodeAfterPromotion(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: 2000})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 	waits := 0
 	counting := func(o *Options) { o.pause = func(context.Context, time.Duration) error { waits++; return nil } }
 	a := open(t, set.URL())
@@ -277,7 +288,8 @@ func TestFreshNodeAfterPromotion(t *testing.T) {
 
 // All lines of a node may dial at the same time.
 func TestSentinelsAskedAtOnce(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Replicas: 1})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Replicas: 1})
 	o, err := Parse(set.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +318,8 @@ func TestSentinelsAskedAtOnce(t *testing.T) {
 
 // What can go wrong on the way to a master is said without a password.
 func TestSentinelErrors(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Redis: redistest.Options{Password: "canary-1"}, SentinelPass: "canary-2", Replicas: 1, Sentinels: 1})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Redis: redistest.Options{Password: "canary-1"}, SentinelPass: "canary-2", Replicas: 1, Sentinels: 1})
 	sentinel, master := set.All[0].Addr(), set.Redis[0].Addr()
 	tests := []struct{ name, url, want string }{
 		{"nobody there", "redis+sentinel://:canary-1@127.0.0.1:1/turnos?sentinel_password=canary-2", "connection refused"},
@@ -343,7 +356,8 @@ func errText(err error) string {
 
 // A master that an operator makes a replica keeps its connections and its scripts, and refuses to write: it is left at once.
 func TestDeposed(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{Replicas: 1})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady, Replicas: 1})
 	n := open(t, set.URL())
 	n.want("x", 5, 1)
 	set.InSync(set.Redis[0])

@@ -24,7 +24,8 @@ func (n *node) unacknowledged(when string, call *server.Call) {
 // A number that too few replicas have is not handed out, however often and over whatever connection it is asked for again;
 // once they have it, it is.
 func TestWait(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady})
 	n := open(t, set.URL()+"?wait=2", impatient)
 	n.want("x", 5, 1)
 	set.CutOff(set.Redis[1])
@@ -48,7 +49,8 @@ func TestWait(t *testing.T) {
 
 // One replica is enough where one is asked for.
 func TestWaitForSome(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: redistest.Steady})
 	n := open(t, set.URL()+"?wait=1", impatient)
 	set.CutOff(set.Redis[1])
 	n.want("x", 5, 1)
@@ -58,7 +60,8 @@ func TestWaitForSome(t *testing.T) {
 
 // What was not acknowledged was not handed out: a replica that lacks it takes nothing from anyone.
 func TestWaitThenFailover(t *testing.T) {
-	set := redistest.StartSentinels(t, redistest.SentinelOptions{DownAfter: 2000})
+	t.Parallel()
+	set := redistest.StartSentinels(t, redistest.SentinelOptions{})
 	n := open(t, set.URL()+"?wait=2", impatient)
 	n.want("x", 5, 1)
 	set.CutOff(set.Redis[1])

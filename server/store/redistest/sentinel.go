@@ -25,12 +25,15 @@ type SentinelOptions struct {
 	Replicas     int      // 0: 2
 	Sentinels    int      // 0: 3
 	SentinelPass string   // that the Sentinels want
-	DownAfter    int      // milliseconds without an answer until a Sentinel takes a server for dead; 0: 500
+	DownAfter    int      // milliseconds without an answer until a Sentinel takes a server for dead; 0: 2000
 	Config       []string // more lines of every sentinel.conf
 }
 
 // MasterName is what the Sentinels call the master.
 const MasterName = "turnos"
+
+// Steady is for sets of which nothing dies: however busy the machine is, no server is taken for dead.
+const Steady = 60_000
 
 // settled bounds how long a set may take to find itself together.
 const settled = 60 * time.Second
@@ -45,7 +48,7 @@ func StartSentinels(t testing.TB, o SentinelOptions) *Sentinels {
 		o.Sentinels = 3
 	}
 	if o.DownAfter == 0 {
-		o.DownAfter = 500
+		o.DownAfter = 2000 // a busy machine may keep a server from answering for half a second
 	}
 	s := &Sentinels{t: t, options: o}
 	s.Redis = append(s.Redis, Start(t, s.member(nil)))
