@@ -62,6 +62,7 @@ var owners = []owner{
 	{module: "pgregory.net/rapid", why: "properties are tested"},
 	{module: "github.com/rogpeppe/go-internal", why: "scripts are tests"},
 	{module: "github.com/prometheus/client_model", by: "server", inTests: "monitor", why: "the form of a metric that client_golang makes only by its own counting"},
+	{module: "go.yaml.in/yaml/v3", inTests: "monitor/export", why: "reads the compose file that we write as text"},
 	{module: "github.com/prometheus/common", inTests: "server monitor", why: "reads what the admin plane exports"},
 }
 

@@ -21,7 +21,7 @@ func newExport(env *Env) *cobra.Command {
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newExportVegeta(env), newExportPrometheus(env))
+	c.AddCommand(newExportVegeta(env), newExportPrometheus(env), newExportGrafana(env), newExportCompose(env))
 	return c
 }
 
