@@ -64,14 +64,13 @@ var spareNumber = &mutant{
 		{"server/slot.go", "N: uint64(len(waiters)), Mark: k.mark", "N: uint64(len(waiters)) + 1, Mark: k.mark"},
 		{"server/call.go", "	k.mark = max(k.mark, last)\n", "	k.mark = max(k.mark, last)\n	k.spare = append(k.spare, last)\n"},
 		{"server/batcher.go", "type counter struct {\n", "type counter struct {\n	spare []uint64\n"},
-		{"server/batcher.go", "	if len(k.waiting) == 0 {\n		k.waiting = b.emptied()\n", `	if len(k.spare) > 0 {
+		{"server/batcher.go", "	if refused, ok := b.admit(w, id); !ok {\n", `	if k := b.counters[string(id)]; k != nil && len(k.spare) > 0 {
 		turno := k.spare[0]
 		k.spare = k.spare[1:]
 		b.mu.Unlock()
 		return turno, answered, nil
 	}
-	if len(k.waiting) == 0 {
-		k.waiting = b.emptied()
+	if refused, ok := b.admit(w, id); !ok {
 `},
 	},
 }
