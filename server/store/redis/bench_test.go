@@ -115,11 +115,13 @@ func cpuOf(b *testing.B, r *redistest.Server) (sum time.Duration) {
 // BenchmarkWait says what ?wait= costs a call: everything on this machine, so that a round trip to a replica is as short as it
 // can be. Where replicas are elsewhere, add theirs.
 func BenchmarkWait(b *testing.B) {
-	set := redistest.StartSentinels(b, redistest.SentinelOptions{Sentinels: 1})
+	set := redistest.StartSentinels(b, redistest.SentinelOptions{Sentinels: 1, DownAfter: redistest.Steady})
+	var seq uint64
 	for _, wait := range []string{"0", "1", "2"} {
 		s := open(b, set.URL()+"?wait="+wait).Store
 		b.Run("wait="+wait, func(b *testing.B) {
-			call := &server.Call{Seq: 1 << 40}
+			seq += 1 << 40
+			call := &server.Call{Seq: seq}
 			measure(b, set.Redis[0], func() {
 				for range b.N {
 					call.Seq++
