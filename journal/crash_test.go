@@ -17,7 +17,7 @@ import (
 const childJournal = "TMCTL_TEST_JOURNAL_CHILD"
 
 // crashing rotates often, and keeps enough to be read after each round.
-var crashing = Limits{Segment: 8000, Keep: MaxKeep}
+var crashing = Limits{Segment: 64_000, Keep: MaxKeep}
 
 // child says which event it was told is written.
 func child(path string) {

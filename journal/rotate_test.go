@@ -245,3 +245,24 @@ func TestLink(t *testing.T) {
 		t.Errorf("read %d events by the link; want 20", len(events))
 	}
 }
+
+// What is written and moved aside between the end that a follower saw and its look at the name is read.
+func TestFollowAtTheEdge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	w := appendTo(t, path, DefaultLimits)
+	write(t, w, "a")
+	r := Follow(path, func(s string) { t.Error(s) })
+	defer r.Close()
+	if got := fmt.Sprint(texts(rest(t, r))); got != "[a]" {
+		t.Fatalf("read %s; want [a]", got)
+	}
+	write(t, w, "b")
+	must(t, os.Rename(path, path+".1"))
+	write(t, w, "c")
+	if more, err := r.goOn(); !more || err != nil {
+		t.Errorf("goOn() = %t, %v; want that there is more", more, err)
+	}
+	if got := fmt.Sprint(texts(rest(t, r))); got != "[b c]" {
+		t.Errorf("read %s; want [b c]", got)
+	}
+}

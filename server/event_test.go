@@ -190,6 +190,7 @@ func TestEventsOfAStoreThatIsAway(t *testing.T) {
 		h.gone.Store(false)
 		time.Sleep(time.Minute)
 		expect(t, "when it is back", j.kinds(), "store.unavailable store.available")
+		expect(t, "the next failure is told without an old error", n.Trouble(), "no answer in time")
 		if said := j.texts(server.EventStoreAvailable)[0]; !strings.HasPrefix(said, "the store answers again, after 1m0") {
 			t.Errorf("it says %q; want after 1m", said)
 		}

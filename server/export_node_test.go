@@ -167,3 +167,6 @@ func (n *Node) Watch(ctx context.Context) {
 
 // MaxTold is of how many ids a loss tells.
 const MaxTold = maxTold
+
+// Trouble is what the store failed with last, as far as it is still of use.
+func (n *Node) Trouble() string { return n.p.books.lastTrouble() }

@@ -83,7 +83,7 @@ func (l *lookout) look(now time.Time, t tally, err string) (events []Event) {
 	switch began, ended := l.shedding.look(now, t.shed > before.shed || t.refused > before.refused, true); {
 	case began:
 		l.sheddingWas = before
-		what := "requests are shed: as many wait for the store as may (--max-inflight)"
+		what := "requests are shed: too many wait for the store (--max-inflight), or too many of one id"
 		if t.shed == before.shed {
 			what = "connections are refused: as many are open as may be (--max-conns, --max-conns-per-ip)"
 		}

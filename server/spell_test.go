@@ -90,7 +90,7 @@ func TestLookoutCounts(t *testing.T) {
 	for _, e := range append(began, ended...) {
 		got = append(got, e.Text)
 	}
-	want := []string{"the store fails: connection refused", "requests are shed: as many wait for the store as may (--max-inflight)",
+	want := []string{"the store fails: connection refused", "requests are shed: too many wait for the store (--max-inflight), or too many of one id",
 		"nothing is shed any more, after 1s: 3 requests and 4 connections were refused", "the store answers again, after 3.2s: 2 calls had failed, and 10 requests got no number for it"}
 	for _, w := range want {
 		if !strings.Contains(strings.Join(got, "\n"), w) {
