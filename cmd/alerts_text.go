@@ -17,7 +17,12 @@ func (a *alerts) print(s monitor.Status) error {
 	if a.asJSON {
 		return json.NewEncoder(a.env.Out).Encode(s.Notice())
 	}
-	_, err := fmt.Fprintf(a.env.Out, "%s %s %-8s %-8s %s: %s\n", s.At.UTC().Format(time.RFC3339), alertMarks[s.State], s.State, s.Severity, s.Name, s.Line())
+	lasted := ""
+	if s.State == monitor.Resolved {
+		lasted = ", for " + s.Took().Round(time.Millisecond).String()
+	}
+	_, err := fmt.Fprintf(a.env.Out, "%s %s %-8s %-8s %s: %s%s\n",
+		s.At.UTC().Format(time.RFC3339), alertMarks[s.State], s.State, s.Severity, s.Name, s.Line(), lasted)
 	return err
 }
 
