@@ -173,7 +173,7 @@ func (m mean) String() string { return "scalar(avg(" + m.of.String() + "))" }
 
 func (m mean) Eval(h *History, at time.Time) Vector {
 	v := m.of.Eval(h, at)
-	return Vector{"": all{m.of}.Eval(h, at)[""] / float64(len(v))}
+	return Vector{"": all(m).Eval(h, at)[""] / float64(len(v))}
 }
 
 // number is a constant.

@@ -58,6 +58,7 @@ func writeBoth(t *testing.T, rules, tests []monitor.Alert) (dir string) {
 
 // Prometheus does, in every scenario, what the model in Go does.
 func TestPrometheusAgreesWithTheModel(t *testing.T) {
+	t.Parallel() // promtool takes one core for a quarter of a minute
 	dir := writeBoth(t, alerts(), alerts())
 	if out, err := promtool(t, dir, "check", "rules", export.RulesFile); err != nil {
 		t.Errorf("promtool check rules: %v\n%s", err, out)
@@ -69,6 +70,7 @@ func TestPrometheusAgreesWithTheModel(t *testing.T) {
 
 // Rules that are not the model's are noticed: each alert is made to wait longer than it should, and promtool must object to each.
 func TestPromtoolNoticesWhereTheyDiffer(t *testing.T) {
+	t.Parallel()
 	list := alerts()
 	wrong := slices.Clone(list)
 	for i := range wrong {
