@@ -32,9 +32,20 @@ var sessionFaults = []*fault{
 		after: replayedSome,
 	},
 	{
+		name: "redis clock jumps", does: "the wall clock of redis-server's machine is set 6 h ahead, then 6 h behind, then right, with keys that live for a day",
+		stores: []*store{clocked}, plan: keyed, want: want{pass: true, also: "each key has one number"}, play: jumpClock, after: replayedSome,
+	},
+	{
 		name: "no room for keys", does: "`--max-sessions 300`, and more keys than that", stores: []*store{file, everysec}, args: []string{"--max-sessions", "300"},
 		plan: keyed, want: want{known: true, also: "new keys are refused, those that have a number keep it"}, play: manyKeys, after: refusedKeys,
 	},
+}
+
+func jumpClock(s *scene) {
+	for _, ahead := range []time.Duration{6 * time.Hour, -6 * time.Hour, 0} {
+		s.redis.SetClock(ahead)
+		s.goesOn()
+	}
 }
 
 // manyKeys goes on until keys were refused for a while.

@@ -28,6 +28,8 @@ var (
 	always   = redisStore("redis always", "always")
 	everysec = redisStore("redis everysec", "everysec")
 	volatile = redisStore("redis volatile", "")
+
+	clocked = redisStore("redis everysec", "everysec", func(o *redistest.Options) { o.Clock = true })
 )
 
 // place makes a directory for the store's files, unless the row did. It is in memory where that can be: no row takes the
@@ -46,12 +48,16 @@ func (s *scene) place() {
 }
 
 // redisStore is a redis-server of the row's own, with a password that no log may show.
-func redisStore(name, fsync string) *store {
+func redisStore(name, fsync string, change ...func(*redistest.Options)) *store {
 	return &store{
 		name: name, nodes: []int{1, 3},
 		open: func(s *scene) {
 			s.place()
-			s.redis = redistest.Start(s.T, redistest.Options{Dir: s.dir, Password: secret, Fsync: fsync})
+			o := redistest.Options{Dir: s.dir, Password: secret, Fsync: fsync}
+			for _, f := range change {
+				f(&o)
+			}
+			s.redis = redistest.Start(s.T, o)
 		},
 		url: func(s *scene, i int) string {
 			addr := s.redis.Addr()

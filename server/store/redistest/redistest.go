@@ -24,6 +24,7 @@ type Options struct {
 	ClientCerts bool     // with TLS: ask clients for a certificate, too
 	Password    string   // of the default user
 	Fsync       string   // of the append-only file: always, everysec, no; empty: there is no such file
+	Clock       bool     // its wall clock can be set (Server.SetClock); takes a C compiler
 	Config      []string // more lines of redis.conf: "maxmemory 10mb", "user a on >secret ~turno:* +@all"
 
 	sentinel    bool   // it is one
@@ -73,6 +74,9 @@ func Start(t testing.TB, o Options) *Server {
 		s.Certs = makeCerts(t, s.dir)
 	}
 	t.Cleanup(s.Kill)
+	if o.Clock {
+		s.makeClock()
+	}
 	if o.Unix {
 		s.Socket = filepath.Join(s.dir, "redis.sock")
 		s.start(s.mustLaunch())
@@ -158,6 +162,9 @@ func (s *Server) mustLaunch() *process {
 	s.t.Helper()
 	p := &process{log: &bytes.Buffer{}, ended: make(chan struct{})}
 	p.cmd = s.command()
+	if s.options.Clock {
+		s.withClock(p.cmd)
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := startChild(p.cmd); err != nil {
 		s.t.Fatalf("start redis-server: %v", err)

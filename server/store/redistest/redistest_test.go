@@ -1,8 +1,10 @@
 package redistest
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestServers(t *testing.T) {
@@ -104,5 +106,31 @@ func TestSentinels(t *testing.T) {
 				t.Errorf("with the second killed and the first cut off, the master is at %s", third.Addr())
 			}
 		})
+	}
+}
+
+// A server's clock is set without its process noticing anything else; keys expire by it.
+func TestClock(t *testing.T) {
+	s := Start(t, Options{Clock: true})
+	now := func() int64 {
+		seconds, err := strconv.ParseInt(s.Do("EVAL", "return redis.call('TIME')[1]", "0"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seconds
+	}
+	s.Run("SET a 1 EX 3600")
+	for _, ahead := range []time.Duration{0, 30 * time.Minute, -48 * time.Hour, 0} {
+		s.SetClock(ahead)
+		if off := now() - time.Now().Add(ahead).Unix(); off < -60 || off > 60 {
+			t.Errorf("set %s ahead, its clock is %d s off", ahead, off)
+		}
+		if s.Do("EXISTS", "a") != "1" {
+			t.Errorf("set %s ahead, a key of an hour is gone", ahead)
+		}
+	}
+	s.SetClock(2 * time.Hour)
+	if s.Do("EXISTS", "a") != "0" {
+		t.Error("set two hours ahead, a key of an hour is there")
 	}
 }
