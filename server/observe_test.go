@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
-	"runtime"
 	"testing"
 	"time"
 
