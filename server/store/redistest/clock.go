@@ -31,7 +31,14 @@ func (s *Server) clock() string { return filepath.Join(s.dir, "clock") }
 // makeClock compiles what a server with a clock of its own is started with.
 func (s *Server) makeClock() {
 	s.t.Helper()
-	if _, err := exec.LookPath("cc"); err != nil {
+	compiler := ""
+	for _, name := range []string{"cc", "gcc", "clang"} {
+		if path, err := exec.LookPath(name); err == nil {
+			compiler = path
+			break
+		}
+	}
+	if compiler == "" {
 		const missing = "there is no C compiler: apt-get install gcc libc6-dev"
 		if os.Getenv("CI") == "true" {
 			s.t.Fatal(missing)
@@ -42,8 +49,8 @@ func (s *Server) makeClock() {
 	if err := os.WriteFile(source, clockSource, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", s.clock()+".so", source).CombinedOutput(); err != nil {
-		s.t.Fatalf("cc: %v\n%s", err, out)
+	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-O1", "-o", s.clock()+".so", source).CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", compiler, err, out)
 	}
 	s.SetClock(0)
 }
